@@ -125,6 +125,26 @@ type Deriver interface {
 	Derive(ctx context.Context, in Reader, r Resource) ([]Resource, error)
 }
 
+// Follow does in the same transaction what must come of a write: derived resources,
+// outgoing work. Whoever writes resources for a caller runs the list that the
+// composition root made after each write that made a version. An error undoes all.
+type Follow func(ctx context.Context, tx Tx, w Written) error
+
+// Deriving is the Follow of a Deriver.
+func Deriving(d Deriver) Follow {
+	return func(ctx context.Context, tx Tx, w Written) error {
+		if w.Resource.IsZero() {
+			return nil
+		}
+		rs, err := d.Derive(ctx, tx, w.Resource)
+		if err != nil || len(rs) == 0 {
+			return err
+		}
+		_, err = tx.Derive(ctx, w.Head, rs...)
+		return err
+	}
+}
+
 // Transform rewrites a resource for a recipient (de-identification); keep false drops it.
 type Transform func(ctx context.Context, r Resource) (out Resource, keep bool, err error)
 
