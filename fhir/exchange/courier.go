@@ -1,0 +1,191 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"rapport/fhir"
+)
+
+// Courier brings one tenant's outgoing work to its partners: at least once, in
+// order for each Task, each Task independent of the others. All fields but Wake
+// and Log are required. One Courier may run in each of several processes: leases
+// keep them apart.
+type Courier struct {
+	Gate     fhir.Gate    // of the principal gateway/courier
+	Release  fhir.Release // what a partner may have
+	Queue    fhir.Queue
+	Memos    fhir.Memos
+	Channel  Channel
+	Partners []Partner
+	Base     string // our own FHIR base, as partners know it
+	Clock    fhir.Clock
+	Wake     <-chan struct{} // there may be work now
+	Log      *slog.Logger
+}
+
+const (
+	lease     = 2 * time.Minute
+	pollEvery = 2 * time.Second
+	giveUp    = 72 * time.Hour // by age, not by attempts: a partner down for a day loses nothing
+	firstWait = 2 * time.Second
+	longest   = 30 * time.Minute
+)
+
+// Run works until ctx ends. It returns ctx's error.
+func (c *Courier) Run(ctx context.Context) error {
+	for {
+		n, err := c.Once(ctx)
+		if err != nil && ctx.Err() == nil {
+			c.log().ErrorContext(ctx, "courier", "err", err)
+		}
+		if n > 0 && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.Wake:
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// Once takes what is due and returns how many works it tried.
+func (c *Courier) Once(ctx context.Context) (int, error) {
+	done := 0
+	for _, kind := range []string{Deliver, Answer} {
+		works, err := c.Queue.Lease(ctx, kind, 8, lease)
+		if err != nil {
+			return done, err
+		}
+		for _, w := range works {
+			done++
+			if err := c.Queue.Finish(ctx, w, c.try(ctx, w)); err != nil && !fhir.Is(err, fhir.Conflict) {
+				return done, err
+			}
+		}
+	}
+	return done, nil
+}
+
+// try runs one work and says what becomes of it.
+func (c *Courier) try(ctx context.Context, w fhir.Work) fhir.Outcome {
+	err := c.run(ctx, w)
+	if err == nil {
+		return fhir.Outcome{Done: true}
+	}
+	note := why(err)
+	c.log().WarnContext(ctx, "referral work failed", "kind", w.Kind, "work", w.ID, "attempt", w.Attempt, "why", note)
+	switch fhir.CodeOf(err) {
+	case fhir.Transient, fhir.Timeout, fhir.Throttled, fhir.Stale, fhir.Conflict, fhir.Exception:
+		if c.Clock().Sub(w.Born) < giveUp {
+			return fhir.Outcome{Retry: c.Clock().Add(backoff(w.Attempt)), Note: note}
+		}
+	}
+	return fhir.Outcome{Dead: true, Note: note}
+}
+
+// why is what an operator reads of a failure: our own words, nothing of a partner's.
+func why(err error) string {
+	var e *fhir.Error
+	if errors.As(err, &e) {
+		return e.Code.Issue() + ": " + e.Detail
+	}
+	return "internal error"
+}
+
+// backoff waits longer each time, with full jitter, so that a partner that comes
+// back is not met by everything at once.
+func backoff(attempt int) time.Duration {
+	d := longest
+	if attempt < 20 {
+		d = min(firstWait<<max(attempt-1, 0), longest)
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+func (c *Courier) run(ctx context.Context, w fhir.Work) error {
+	var j job
+	if err := json.Unmarshal(w.Body, &j); err != nil {
+		return &fhir.Error{Code: fhir.Invalid, Detail: "the work cannot be read", Err: err}
+	}
+	i := slices.IndexFunc(c.Partners, func(p Partner) bool { return p.Name == j.Partner })
+	if i < 0 {
+		return &fhir.Error{Code: fhir.Invalid, Detail: "no partner of this name is configured any more"}
+	}
+	switch w.Kind {
+	case Deliver:
+		return c.deliver(ctx, c.Partners[i], j)
+	case Answer:
+		return c.answer(ctx, c.Partners[i], j)
+	}
+	return &fhir.Error{Code: fhir.Invalid, Detail: "no such kind of work"}
+}
+
+// deliver sends the package of a referral. It may run again after a success that
+// was not known of: the partner then finds what it has.
+func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
+	task := fhir.Key{Type: "Task", ID: j.Task}
+	var g referral
+	err := c.Gate.View(ctx, fhir.Act{Interaction: fhir.Disclose, Type: "Task", ID: j.Task, Recipient: recipient(to)}, func(in fhir.Reader) (err error) {
+		g, err = gather(ctx, in, task)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if g.task.Root().Get("status").Text() != "requested" {
+		return nil // withdrawn or answered meanwhile
+	}
+	released, err := c.Release(ctx, recipient(to), g.rs)
+	if err != nil {
+		return err
+	}
+	for _, must := range []string{"Task", "ServiceRequest", "Patient"} {
+		if !slices.ContainsFunc(released, func(r fhir.Resource) bool { return r.Type == must }) {
+			return fhir.Errorf(fhir.Forbidden, "", "consent or policy does not let this partner have the %s; nothing was sent", must)
+		}
+	}
+	bundle, err := newPack(c.Base, to, released, g.rs).bundle(released)
+	if err != nil {
+		return err
+	}
+	resp, err := c.Channel.Transact(ctx, to, bundle)
+	if err != nil {
+		return err
+	}
+	return c.remember(ctx, j, resp)
+}
+
+func recipient(p Partner) fhir.Key { return fhir.Key{Type: "Organization", ID: p.Name} }
+
+// remember keeps what was delivered: the ledger.
+func (c *Courier) remember(ctx context.Context, j job, resp fhir.Resource) error {
+	var at []string
+	for e := range resp.Root().Get("entry").Elements() {
+		at = append(at, e.Get("response").Get("location").Text())
+	}
+	value, err := json.Marshal(map[string]any{"partner": j.Partner, "version": j.Version, "delivered": fhir.Instant(c.Clock()), "entries": len(at)})
+	if err != nil {
+		return err
+	}
+	m, err := c.Memos.Memo(ctx, "referral", j.Task)
+	if err != nil {
+		return err
+	}
+	m.Value = value
+	return c.Memos.SetMemo(ctx, m)
+}
+
+func (c *Courier) log() *slog.Logger {
+	if c.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return c.Log
+}

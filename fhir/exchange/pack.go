@@ -1,0 +1,170 @@
+package exchange
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"slices"
+
+	"rapport/fhir"
+)
+
+// pack builds transaction Bundles for one partner.
+type pack struct {
+	base string // our own FHIR base
+	to   Partner
+	// home are resources that came from the partner: what refers to them refers
+	// to the partner's own.
+	home map[fhir.Key]fhir.Key
+	in   map[fhir.Key]bool // what the Bundle holds
+}
+
+// newPack makes ready for a set of resources that are sent and of those that are
+// merely referred to.
+func newPack(base string, to Partner, sent, known []fhir.Resource) *pack {
+	p := &pack{base: base, to: to, home: map[fhir.Key]fhir.Key{}, in: map[fhir.Key]bool{}}
+	for _, r := range slices.Concat(sent, known) {
+		if k, ok := p.origin(r); ok {
+			p.home[r.Key] = k
+		}
+	}
+	for _, r := range sent {
+		if _, theirs := p.home[r.Key]; !theirs {
+			p.in[r.Key] = true
+		}
+	}
+	return p
+}
+
+// origin returns the partner's key of a resource that came from it.
+func (p *pack) origin(r fhir.Resource) (fhir.Key, bool) {
+	for id := range r.Root().Get("identifier").Elements() {
+		if id.Get("system").Text() == p.to.Base+"/"+r.Type && fhir.ValidID(id.Get("value").Text()) {
+			return fhir.Key{Type: r.Type, ID: id.Get("value").Text()}, true
+		}
+	}
+	return fhir.Key{}, false
+}
+
+// bundle writes the transaction: each resource is created unless its identifier
+// shows that it arrived before.
+func (p *pack) bundle(rs []fhir.Resource) (fhir.Resource, error) {
+	var entries []*fhir.Object
+	for _, r := range rs {
+		if !p.in[r.Key] {
+			continue
+		}
+		o, err := p.resource(r)
+		if err != nil {
+			return fhir.Resource{}, err
+		}
+		entries = append(entries, fhir.NewObject().
+			Set("fullUrl", urn(r.Key)).
+			Set("resource", o).
+			Set("request", fhir.NewObject().
+				Set("method", "POST").
+				Set("url", r.Type).
+				Set("ifNoneExist", "identifier="+url.QueryEscape(p.base+"/"+r.Type+"|"+r.ID))))
+	}
+	return fhir.NewResource(fhir.Key{Type: "Bundle"}).Set("type", "transaction").Set("entry", entries).Resource()
+}
+
+// resource rewrites one resource for the partner: what our server owns goes, our
+// identifier is added, references lead to where the partner can follow them.
+func (p *pack) resource(r fhir.Resource) (*fhir.Object, error) {
+	if edits := p.references(r.Root(), nil); len(edits) > 0 {
+		var err error
+		if r, err = r.Apply(edits...); err != nil {
+			return nil, err
+		}
+	}
+	o := fhir.NewObject()
+	wrote := false
+	ours := fhir.NewObject().Set("system", p.base+"/"+r.Type).Set("value", r.ID)
+	for name, v := range r.Root().Members() {
+		switch name {
+		case "id":
+		case "meta":
+			m := fhir.NewObject()
+			for n, x := range v.Members() {
+				if n == "profile" || n == "security" || n == "tag" {
+					m.Set(n, x)
+				}
+			}
+			o.Set("meta", m)
+		case "identifier":
+			wrote = true
+			if v.Kind() == fhir.Obj { // 0..1 as in QuestionnaireResponse: its own is what we know it by
+				o.Set(name, ours)
+				continue
+			}
+			var list []any
+			for id := range v.Elements() {
+				if id.Get("system").Text() != p.base+"/"+r.Type {
+					list = append(list, id)
+				}
+			}
+			o.Set(name, append(list, ours))
+		default:
+			o.Set(name, v)
+		}
+	}
+	if !wrote {
+		if r.Type == "QuestionnaireResponse" {
+			o.Set("identifier", ours)
+		} else {
+			o.Set("identifier", []*fhir.Object{ours})
+		}
+	}
+	return o, nil
+}
+
+// references finds every literal reference and says what becomes of it.
+func (p *pack) references(n fhir.Node, to []fhir.Edit) []fhir.Edit {
+	switch n.Kind() {
+	case fhir.Arr:
+		for m := range n.Elements() {
+			to = p.references(m, to)
+		}
+	case fhir.Obj:
+		ref := n.Get("reference")
+		if ref.Kind() != fhir.Str {
+			for _, m := range n.Members() {
+				to = p.references(m, to)
+			}
+			return to
+		}
+		k, ok := fhir.ParseKey(ref.Text())
+		if home, theirs := p.home[k]; ok && theirs {
+			return append(to, fhir.Replace(ref, fhir.AppendQuote(nil, home.String())))
+		}
+		if ok && p.in[k] {
+			return append(to, fhir.Replace(ref, fhir.AppendQuote(nil, urn(k))))
+		}
+		if len(ref.Text()) > 0 && ref.Text()[0] == '#' {
+			return to // contained: it travels along
+		}
+		return append(to, fhir.Replace(n, masked(k.Type, n.Get("identifier")).JSON()))
+	}
+	return to
+}
+
+// masked is a reference to what the partner does not get.
+func masked(typ string, identifier fhir.Node) *fhir.Object {
+	o := fhir.NewObject().Set("extension", []*fhir.Object{fhir.NewObject().
+		Set("url", "http://hl7.org/fhir/StructureDefinition/data-absent-reason").
+		Set("valueCode", "masked")})
+	o.Set("type", typ)
+	if identifier.Exists() && typ == "Organization" {
+		o.Set("identifier", identifier)
+	}
+	return o
+}
+
+// urn is a stable urn:uuid of a key, so that a package built twice is the same.
+func urn(k fhir.Key) string {
+	h := sha256.Sum256([]byte(k.String()))
+	h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80 // UUID version 8, RFC 9562
+	x := hex.EncodeToString(h[:16])
+	return "urn:uuid:" + x[:8] + "-" + x[8:12] + "-" + x[12:16] + "-" + x[16:20] + "-" + x[20:]
+}

@@ -1,0 +1,100 @@
+package exchange
+
+import (
+	"slices"
+	"strings"
+
+	"rapport/fhir"
+)
+
+// Side is whose act a transition is.
+type Side uint8
+
+// The sides; Either is for transitions both may make.
+const (
+	Sender Side = 1 << iota
+	Receiver
+	Either = Sender | Receiver
+)
+
+// transitions is the state machine of a referral Task: from → to → who. What is
+// not in it is refused. "" is a Task that does not exist yet.
+//
+// Source: Gravity SDOH Clinical Care, «Referral workflow» (Task states), and
+// HL7 FHIR Clinical Order Workflows, Task coordination.
+var transitions = map[string]map[string]Side{
+	"":                 {"draft": Sender, "requested": Sender},
+	"draft":            {"requested": Sender, "cancelled": Sender, "entered-in-error": Sender},
+	"requested":        {"accepted": Receiver, "rejected": Receiver, "cancelled": Either, "entered-in-error": Sender},
+	"accepted":         {"in-progress": Receiver, "on-hold": Receiver, "completed": Receiver, "failed": Receiver, "cancelled": Either, "entered-in-error": Sender},
+	"in-progress":      {"on-hold": Receiver, "completed": Receiver, "failed": Receiver, "cancelled": Receiver, "entered-in-error": Sender},
+	"on-hold":          {"in-progress": Receiver, "completed": Receiver, "failed": Receiver, "cancelled": Receiver, "entered-in-error": Sender},
+	"rejected":         {"entered-in-error": Sender},
+	"cancelled":        {"entered-in-error": Sender},
+	"failed":           {"entered-in-error": Sender},
+	"completed":        {"entered-in-error": Sender},
+	"entered-in-error": {},
+}
+
+// Check says whether a Task may go from one status to another by an act of one of
+// the sides given. Staying is always allowed: other elements may change. An
+// illegal step is a [fhir.BusinessRule] that names the legal ones.
+func Check(from, to string, by Side) error {
+	if from == to && from != "" {
+		return nil
+	}
+	next, known := transitions[from]
+	if known && next[to]&by != 0 {
+		return nil
+	}
+	var legal []string
+	for s, side := range next {
+		if side&by != 0 {
+			legal = append(legal, s)
+		}
+	}
+	slices.Sort(legal)
+	switch {
+	case from == "":
+		return fhir.Errorf(fhir.BusinessRule, "Task.status", "A referral's Task begins as %s.", strings.Join(legal, " or "))
+	case len(legal) == 0:
+		return fhir.Errorf(fhir.BusinessRule, "Task.status", "A Task that is %s is at its end. A new Task for the same ServiceRequest starts anew.", from)
+	}
+	return fhir.Errorf(fhir.BusinessRule, "Task.status", "A Task that is %s can become %s.", from, strings.Join(legal, ", "))
+}
+
+// guard checks what a status demands of the rest of the Task.
+func guard(task fhir.Node) error {
+	switch task.Get("status").Text() {
+	case "rejected", "failed":
+		if !task.Get("statusReason").Exists() {
+			return fhir.Errorf(fhir.BusinessRule, "Task.statusReason", "Say why: a Task that is rejected or failed needs a statusReason.")
+		}
+	case "completed":
+		if task.Get("output").Len() == 0 {
+			return fhir.Errorf(fhir.BusinessRule, "Task.output", "A completed Task needs at least one output: what came of the referral.")
+		}
+	}
+	return nil
+}
+
+// reachable reports whether a Task can come from one status to another by any steps.
+func reachable(from, to string) bool {
+	seen := map[string]bool{}
+	var walk func(string) bool
+	walk = func(s string) bool {
+		for next := range transitions[s] {
+			if next == to {
+				return true
+			}
+			if !seen[next] {
+				seen[next] = true
+				if walk(next) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return walk(from)
+}
