@@ -1,0 +1,176 @@
+package partner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+
+	"rapport/fhir"
+	"rapport/fhir/exchange"
+)
+
+// Config is how to reach one partner.
+type Config struct {
+	Name string `yaml:"name"` // what routes and logs call it
+	Base string `yaml:"base"` // its FHIR base
+	// Organization is the identifier by which both sides know it.
+	Organization Identifier `yaml:"organization"`
+	// Client and Key are our registration at its issuer: the client id, and the file
+	// with our private key as a JWK.
+	Client string `yaml:"client"`
+	Key    string `yaml:"key"`
+	Scope  string `yaml:"scope"` // to ask for; default system/*.cruds
+}
+
+// Identifier is a FHIR Identifier.
+type Identifier struct {
+	System string `yaml:"system"`
+	Value  string `yaml:"value"`
+}
+
+// Validate says what is wrong, naming the field.
+func (c Config) Validate() error {
+	if c.Name == "" {
+		return fmt.Errorf("name: give the partner a short name")
+	}
+	u, err := url.Parse(c.Base)
+	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return fmt.Errorf("base: must be the absolute URL of the partner's FHIR base")
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		return fmt.Errorf("base: must be https; plain http is for loopback only")
+	}
+	if c.Organization.System == "" || c.Organization.Value == "" {
+		return fmt.Errorf("organization: needs system and value, the identifier of the partner's Organization")
+	}
+	if c.Client == "" || c.Key == "" {
+		return fmt.Errorf("client and key: our registration at the partner's issuer is needed")
+	}
+	return nil
+}
+
+// Partner returns what exchange needs to know of it.
+func (c Config) Partner() exchange.Partner {
+	return exchange.Partner{Name: c.Name, Base: c.Base, System: c.Organization.System, Value: c.Organization.Value}
+}
+
+// Assert signs a client assertion (RFC 7523) for a token endpoint.
+type Assert func(client, audience string) (string, error)
+
+// Channel reaches all configured partners. It is safe for concurrent use.
+type Channel struct {
+	peers map[string]*peer
+}
+
+// peer is one partner with its token and its breaker.
+type peer struct {
+	Config
+	assert  Assert
+	clock   fhir.Clock
+	http    *http.Client
+	breaker circuitbreaker.CircuitBreaker[any]
+
+	mu       sync.Mutex
+	token    string
+	expires  time.Time
+	endpoint string // the token endpoint, once discovered
+}
+
+// New returns a channel. assert gives the signer of each partner's key.
+func New(cs []Config, assert func(Config) (Assert, error), clock fhir.Clock) (*Channel, error) {
+	ch := &Channel{peers: map[string]*peer{}}
+	for i, c := range cs {
+		if err := c.Validate(); err != nil {
+			return nil, fmt.Errorf("partners[%d].%w", i, err)
+		}
+		a, err := assert(c)
+		if err != nil {
+			return nil, fmt.Errorf("partners[%d].key: %w", i, err)
+		}
+		if c.Scope == "" {
+			c.Scope = "system/*.cruds"
+		}
+		ch.peers[c.Name] = &peer{Config: c, assert: a, clock: clock, http: client(),
+			breaker: circuitbreaker.NewBuilder[any]().WithFailureThreshold(5).WithSuccessThreshold(1).WithDelay(30 * time.Second).Build()}
+	}
+	return ch, nil
+}
+
+func (ch *Channel) peer(p exchange.Partner) (*peer, error) {
+	if q, ok := ch.peers[p.Name]; ok {
+		return q, nil
+	}
+	return nil, fhir.Errorf(fhir.Invalid, "", "no partner %s is configured", p.Name)
+}
+
+// Transact posts a transaction Bundle.
+func (ch *Channel) Transact(ctx context.Context, to exchange.Partner, bundle fhir.Resource) (fhir.Resource, error) {
+	p, err := ch.peer(to)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	return p.do(ctx, http.MethodPost, "", bundle.Body(), nil)
+}
+
+// Search returns the matches of the first page.
+func (ch *Channel) Search(ctx context.Context, at exchange.Partner, typ string, params url.Values) ([]fhir.Resource, error) {
+	p, err := ch.peer(at)
+	if err != nil {
+		return nil, err
+	}
+	b, err := p.do(ctx, http.MethodGet, "/"+typ+"?"+params.Encode(), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	var rs []fhir.Resource
+	for e := range b.Root().Get("entry").Elements() {
+		if mode := e.At("search", "mode").Text(); mode != "" && mode != "match" {
+			continue
+		}
+		r, err := fhir.ResourceOf(e.Get("resource"))
+		if err != nil || r.Type != typ {
+			return nil, &fhir.Error{Code: fhir.Invalid, Detail: "the partner answered a search with something else", Err: err}
+		}
+		rs = append(rs, r)
+	}
+	return rs, nil
+}
+
+// Put updates a resource at the version given.
+func (ch *Channel) Put(ctx context.Context, at exchange.Partner, r fhir.Resource, ifMatch int64) (fhir.Resource, error) {
+	p, err := ch.peer(at)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	h := http.Header{}
+	if ifMatch > 0 {
+		h.Set("If-Match", `W/"`+strconv.FormatInt(ifMatch, 10)+`"`)
+	}
+	return p.do(ctx, http.MethodPut, "/"+r.Key.String(), r.Body(), h)
+}
+
+// tokenAnswer is RFC 6749 section 5.1.
+type tokenAnswer struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	ExpiresIn   int64  `json:"expires_in"`
+}
+
+// discovery is the part of smart-configuration that we use.
+type discovery struct {
+	TokenEndpoint string `json:"token_endpoint"`
+}
+
+func decode(b []byte, v any) error {
+	if err := json.Unmarshal(b, v); err != nil {
+		return &fhir.Error{Code: fhir.Transient, Detail: "the partner's answer cannot be read", Err: err}
+	}
+	return nil
+}
