@@ -67,8 +67,15 @@ func (n Node) Name() string {
 	if n.d == nil {
 		return ""
 	}
-	e := n.e()
-	return string(n.d.body[e.keyStart:e.keyEnd])
+	return string(n.NameBytes())
+}
+
+// NameBytes is Name without a copy. The caller must not change it.
+func (n Node) NameBytes() []byte {
+	if n.d == nil {
+		return nil
+	}
+	return n.d.name(n.e())
 }
 
 // Span returns where n lies in the document's bytes, and for an object's member
@@ -89,7 +96,7 @@ func (n Node) Get(name string) Node {
 	}
 	t, b := n.d.tape, n.d.body
 	for i, end := n.i+1, t[n.i].next; i < end; i = t[i].next {
-		if string(b[t[i].keyStart:t[i].keyEnd]) == name {
+		if e := &t[i]; string(b[e.keyStart:e.keyEnd]) == name && !e.keyEscaped || e.keyEscaped && string(n.d.name(e)) == name {
 			return Node{d: n.d, i: i}
 		}
 	}
@@ -155,12 +162,23 @@ func (n Node) Elements() iter.Seq[Node] {
 // Members yields the members of an object in document order.
 func (n Node) Members() iter.Seq2[string, Node] {
 	return func(yield func(string, Node) bool) {
+		for m := range n.Fields() {
+			if !yield(m.Name(), m) {
+				return
+			}
+		}
+	}
+}
+
+// Fields yields what Members does without making a string of each name, for who
+// looks at [Node.NameBytes].
+func (n Node) Fields() iter.Seq[Node] {
+	return func(yield func(Node) bool) {
 		if n.Kind() != Obj {
 			return
 		}
 		for i, end := n.i+1, n.e().next; i < end; i = n.d.tape[i].next {
-			m := Node{d: n.d, i: i}
-			if !yield(m.Name(), m) {
+			if !yield(Node{d: n.d, i: i}) {
 				return
 			}
 		}

@@ -1,11 +1,11 @@
 package fhir
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-
-	"bytes"
+	"math"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -21,6 +21,7 @@ type entry struct {
 	next             uint32 // tape index behind this value and all it holds
 	kind             Kind
 	escaped          bool // the string holds a backslash
+	keyEscaped       bool // the member name holds one
 }
 
 // document is validated JSON with its tape. It is immutable.
@@ -29,16 +30,32 @@ type document struct {
 	tape []entry
 }
 
+// name returns an entry's member name, unescaped.
+func (d *document) name(e *entry) []byte {
+	raw := d.body[e.keyStart:e.keyEnd]
+	if !e.keyEscaped {
+		return raw
+	}
+	out, err := jsontext.AppendUnquote(nil, d.body[e.keyStart-1:e.keyEnd+1])
+	if err != nil { // cannot be: the document was validated
+		return raw
+	}
+	return out
+}
+
 // parse validates b and indexes it. Duplicate members, invalid UTF-8, lone
 // surrogates, nesting beyond MaxDepth and anything behind the value are errors.
 func parse(b []byte) (*document, error) {
+	if int64(len(b)) > math.MaxUint32 {
+		return nil, &Error{Code: TooLong, Detail: "the document is larger than 4 GiB"}
+	}
 	if !jsontext.Value(b).IsValid() {
 		return nil, explain(b)
 	}
 	d := &document{body: b, tape: make([]entry, 0, 16+len(b)/24)}
 	s := scanner{b: b, d: d}
 	s.space()
-	if err := s.value(0, 0, 0); err != nil {
+	if err := s.value(key{}, 0); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -125,12 +142,19 @@ func (s *scanner) skipString() (escaped bool) {
 	}
 }
 
-func (s *scanner) value(keyStart, keyEnd, depth int) error {
-	if depth > MaxDepth {
+// key is where a member name stands, without quotes.
+type key struct {
+	start, end int
+	escaped    bool
+}
+
+// value indexes one value that stands within depth objects and arrays.
+func (s *scanner) value(k key, depth int) error {
+	if c := s.b[s.pos]; depth >= MaxDepth && (c == '{' || c == '[') {
 		return tooDeep(s.pos)
 	}
 	i := len(s.d.tape)
-	s.d.tape = append(s.d.tape, entry{keyStart: uint32(keyStart), keyEnd: uint32(keyEnd), start: uint32(s.pos)})
+	s.d.tape = append(s.d.tape, entry{keyStart: uint32(k.start), keyEnd: uint32(k.end), keyEscaped: k.escaped, start: uint32(s.pos)})
 	kind, escaped := Absent, false
 	switch s.b[s.pos] {
 	case '{':
@@ -141,13 +165,13 @@ func (s *scanner) value(keyStart, keyEnd, depth int) error {
 				s.pos++
 				s.space()
 			}
-			ks := s.pos + 1
-			s.skipString()
-			ke := s.pos - 1
+			k := key{start: s.pos + 1}
+			k.escaped = s.skipString()
+			k.end = s.pos - 1
 			s.space()
 			s.pos++ // the colon
 			s.space()
-			if err := s.value(ks, ke, depth+1); err != nil {
+			if err := s.value(k, depth+1); err != nil {
 				return err
 			}
 		}
@@ -160,7 +184,7 @@ func (s *scanner) value(keyStart, keyEnd, depth int) error {
 				s.pos++
 				s.space()
 			}
-			if err := s.value(0, 0, depth+1); err != nil {
+			if err := s.value(key{}, depth+1); err != nil {
 				return err
 			}
 		}
