@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 	"time"
@@ -251,4 +252,43 @@ func (s Sight) reaches(r Rule, k Key, p PatientFacts, c Class) bool {
 		})
 	}
 	return false
+}
+
+// AppendCanonical appends bytes that are equal for sights that admit alike, for
+// cache keys. Moments are rounded down to step: who keeps answers under such a key
+// judges anew what each answer holds.
+func (s Sight) AppendCanonical(to []byte, step time.Duration) []byte {
+	part := func(x string) {
+		to = binary.AppendUvarint(to, uint64(len(x)))
+		to = append(to, x...)
+	}
+	if s.every {
+		return append(to, 'e')
+	}
+	to = append(to, 's')
+	to = binary.AppendVarint(to, s.At.Truncate(step).UnixMicro())
+	to = binary.AppendVarint(to, s.Since.Truncate(step).UnixMicro())
+	for _, t := range slices.Sorted(maps.Keys(s.extents)) {
+		e := s.extents[t]
+		part(t)
+		to = append(to, byte(e.kind))
+		to = binary.AppendUvarint(to, uint64(len(e.rules)))
+		for _, r := range e.rules {
+			to = append(to, byte(r.Reach))
+			to = binary.AppendUvarint(to, uint64(len(r.Actors)))
+			for _, a := range r.Actors {
+				part(a.Type)
+				part(a.ID)
+			}
+			to = binary.AppendUvarint(to, uint64(len(r.Classes)))
+			for _, c := range r.Classes {
+				part(string(c))
+			}
+			to = binary.AppendUvarint(to, uint64(len(r.Profiles)))
+			for _, p := range r.Profiles {
+				part(string(p))
+			}
+		}
+	}
+	return to
 }
