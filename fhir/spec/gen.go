@@ -303,7 +303,7 @@ func (p *source) types() (types, rules map[string]any) {
 			for _, r := range e.Type {
 				l.Types = append(l.Types, refOf(r))
 			}
-			if s.Name == "Resource" && path == "id" { // the package types it as a string; the specification's page as an id
+			if s.Kind == "resource" && path == "id" { // the package types it as a string; the specification's page as an id
 				l.Types[0].Code = "id"
 			}
 			if e.Binding != nil {
@@ -312,7 +312,7 @@ func (p *source) types() (types, rules map[string]any) {
 			for _, c := range e.Constraint {
 				// These two hold for every element and extension; they stand once, at the
 				// roots of Element and Extension.
-				if (c.Key == "ele-1" || c.Key == "ext-1") && (path != "" || s.Name != "Element" && s.Name != "Extension") {
+				if c.Key == "ele-1" && (path != "" || s.Name != "Element") || c.Key == "ext-1" && (path != "" || s.Name != "Extension") {
 					continue
 				}
 				id := ids[ruleText(c)]
@@ -381,7 +381,7 @@ func bare(canonical string) string {
 func refOf(r typeRef) lineRef {
 	l := lineRef{Code: r.Code}
 	if strings.HasPrefix(r.Code, "http://hl7.org/fhirpath/System.") {
-		l.Bare = true
+		l.Code, l.Bare = "string", true
 		for _, x := range r.Extension {
 			if strings.HasSuffix(x.URL, "structuredefinition-fhir-type") {
 				l.Code = x.ValueURL
