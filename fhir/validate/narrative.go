@@ -20,10 +20,12 @@ var (
 	attributes = set(`abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset cite class colspan compact coords dir frame headers height href hreflang hspace id lang longdesc name nowrap rel rev rowspan rules scope shape span src start style summary tabindex title type valign value vspace width xml:lang xmlns`)
 )
 
-func set(words string) map[string]bool {
-	m := map[string]bool{}
+// set maps each word to itself, so that a look-up by bytes gives a string
+// without making one.
+func set(words string) map[string]string {
+	m := map[string]string{}
 	for w := range strings.FieldsSeq(words) {
-		m[w] = true
+		m[w] = w
 	}
 	return m
 }
@@ -67,8 +69,8 @@ func narrative(b []byte) string {
 		case html.DoctypeToken:
 			return notXML
 		case html.EndTagToken:
-			name, _ := z.TagName()
-			if len(stack) == 0 || stack[len(stack)-1] != string(name) {
+			raw := z.Raw()
+			if len(stack) == 0 || stack[len(stack)-1] != string(bytes.TrimRight(raw[2:len(raw)-1], " \t\r\n")) {
 				return notXML
 			}
 			stack = stack[:len(stack)-1]
@@ -96,36 +98,33 @@ func narrative(b []byte) string {
 
 // tag judges a start tag and returns its name.
 func tag(z *html.Tokenizer, root bool) (name, why string) {
-	raw := z.Raw()
-	if !quoted(raw) {
+	if !quoted(z.Raw()) { // before the tokenizer folds case in place
 		return "", notXML
 	}
 	n, more := z.TagName()
-	name = string(n)
-	if !bytes.HasPrefix(raw[1:], n) { // the tokenizer folds case; XML does not
-		return "", notBasic
-	}
-	if !elements[name] {
+	if name = elements[string(n)]; name == "" {
 		return "", notBasic
 	}
 	namespace := false
-	var keys []string
+	var room [8]string
+	keys := room[:0]
 	for more {
 		var key, val []byte
 		key, val, more = z.TagAttr()
-		if slices.Contains(keys, string(key)) {
+		k := attributes[string(key)]
+		if slices.Contains(keys, k) {
 			return "", notXML
 		}
-		keys = append(keys, string(key))
-		switch {
-		case !attributes[string(key)]:
+		keys = append(keys, k)
+		switch k {
+		case "":
 			return "", notBasic
-		case string(key) == "xmlns":
+		case "xmlns":
 			namespace = string(val) == "http://www.w3.org/1999/xhtml"
 			if !namespace {
 				return "", notRoot
 			}
-		case string(key) == "href" || string(key) == "src" || string(key) == "cite" || string(key) == "longdesc":
+		case "href", "src", "cite", "longdesc":
 			if active(val) {
 				return "", notBasic
 			}
@@ -198,10 +197,14 @@ func numeric(name []byte) bool {
 }
 
 // quoted reports whether a tag is written as XML demands: after its name
-// attributes, each set off by white space, with a value in quotes.
+// attributes, each set off by white space, with a value in quotes; names in lower
+// case, as XHTML has them.
 func quoted(tag []byte) bool {
 	b := bytes.TrimSuffix(tag[1:len(tag)-1], []byte{'/'})
 	for len(b) > 0 && !isSpace(b[0]) { // the element's name
+		if b[0] >= 'A' && b[0] <= 'Z' {
+			return false
+		}
 		b = b[1:]
 	}
 	for {
@@ -213,7 +216,7 @@ func quoted(tag []byte) bool {
 			return false
 		}
 		i := bytes.IndexByte(rest, '=')
-		if i < 1 || bytes.ContainsAny(bytes.TrimRight(rest[:i], " \t\r\n"), " \t\r\n\"'/<") {
+		if i < 1 || bytes.ContainsAny(bytes.TrimRight(rest[:i], " \t\r\n"), " \t\r\n\"'/<ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
 			return false
 		}
 		b = bytes.TrimLeft(rest[i+1:], " \t\r\n")
