@@ -1,0 +1,168 @@
+package instrument
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"rapport/fhir"
+)
+
+// Feedback is what somebody who has just handed in a response is told: plain
+// facts, each as the instrument's file has it, no advice.
+type Feedback struct {
+	Instrument string       `json:"instrument"` // slug
+	Title      string       `json:"title"`
+	Response   string       `json:"response"` // QuestionnaireResponse/id
+	Scores     []ScaleFacts `json:"scores"`   // the total first
+	First      *ChangeFacts `json:"sinceFirst,omitempty"`
+	Last       *ChangeFacts `json:"sinceLast,omitempty"`
+	Risks      []RiskFacts  `json:"risks,omitempty"`
+}
+
+// ScaleFacts is one score.
+type ScaleFacts struct {
+	Scale     string     `json:"scale"` // slug
+	Name      string     `json:"name,omitempty"`
+	Code      string     `json:"code"`            // system|code
+	Score     *Points    `json:"score,omitempty"` // absent: too little was answered
+	Low       Points     `json:"low"`
+	High      Points     `json:"high"`
+	Worse     string     `json:"worse"` // "higher" or "lower"
+	Absent    []string   `json:"notAnswered,omitempty"`
+	Estimated bool       `json:"estimated,omitempty"`
+	Rule      string     `json:"rule,omitempty"` // by which it was estimated
+	Band      *BandFacts `json:"band,omitempty"`
+}
+
+// BandFacts is the band that a score lies in.
+type BandFacts struct {
+	Code   string `json:"code"`
+	Label  string `json:"label"`
+	Low    Points `json:"low"`
+	High   Points `json:"high"`
+	Source string `json:"source"`
+}
+
+// ChangeFacts is the change from an earlier score of the same patient.
+type ChangeFacts struct {
+	Observation      string `json:"observation"` // the earlier score
+	Date             string `json:"date"`
+	Score            Points `json:"score"`
+	Change           Points `json:"change"` // now − then
+	Class            Class  `json:"class,omitempty"`
+	Recovery         bool   `json:"recovery,omitempty"`
+	ReliableRecovery bool   `json:"reliableRecovery,omitempty"`
+	Source           string `json:"source,omitempty"` // of the class
+}
+
+// RiskFacts is a risk that fired and what came of it.
+type RiskFacts struct {
+	Risk    string `json:"risk"`
+	Display string `json:"display"`
+	Source  string `json:"source"`
+	Flag    string `json:"flag,omitempty"` // Flag/id, where one is active
+	Task    string `json:"task,omitempty"` // Task/id, where one is open
+}
+
+// Feedback tells what a response came to. derived is what the [Deriver] made of
+// it, where the caller has that; what is missing there is read from r, so nil
+// will do in the transaction that wrote the response or after it.
+//
+// Errors: [fhir.NotSupported] for a response to no instrument of the library, as
+// [Instrument.Score], and those of r.
+func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource, derived []fhir.Resource) (Feedback, error) {
+	in := l.ByURL(qr.Root().Get("questionnaire").Text())
+	if in == nil {
+		return Feedback{}, fhir.Errorf(fhir.NotSupported, "QuestionnaireResponse.questionnaire", "this questionnaire is none of the instruments that are scored here")
+	}
+	s, err := in.Score(qr)
+	if err != nil {
+		return Feedback{}, err
+	}
+	w := aboutOf(qr)
+	out := Feedback{Instrument: in.Slug, Title: in.Title, Response: qr.Key.String()}
+	for _, sc := range s.Scales {
+		out.Scores = append(out.Scores, in.scaleFacts(sc))
+	}
+	if total := s.Total(); total.Value != nil {
+		h, err := in.history(ctx, r, total.Scale, w)
+		if err != nil {
+			return Feedback{}, fmt.Errorf("earlier scores: %w", err)
+		}
+		out.First, out.Last = in.changeFacts(total, h.first), in.changeFacts(total, h.last)
+	}
+	for _, risk := range s.Risks {
+		f, err := in.riskFacts(ctx, r, w, risk, derived)
+		if err != nil {
+			return Feedback{}, err
+		}
+		out.Risks = append(out.Risks, f)
+	}
+	return out, nil
+}
+
+func (in *Instrument) scaleFacts(sc ScaleScore) ScaleFacts {
+	f := ScaleFacts{
+		Scale: sc.Slug, Name: sc.Code.Display, Code: key(sc.Code), Score: sc.Value,
+		Low: sc.Low, High: sc.High, Worse: sc.Worse, Absent: sc.Absent, Estimated: sc.Estimated,
+	}
+	if sc.Estimated && sc.Missing != nil {
+		f.Rule = sc.Missing.Source
+	}
+	if b := sc.Band; b != nil {
+		f.Band = &BandFacts{Code: in.bandCode(sc.Scale, b), Label: b.Label, Low: b.Low, High: b.High, Source: sc.Banding}
+	}
+	return f
+}
+
+func (in *Instrument) changeFacts(sc ScaleScore, e *earlier) *ChangeFacts {
+	if e == nil {
+		return nil
+	}
+	sh := in.Shift(sc.Scale, e.points, *sc.Value)
+	f := &ChangeFacts{
+		Observation: e.key.String(), Date: e.date, Score: e.points,
+		Change: sh.Points, Class: sh.Class, Recovery: sh.Recovery, ReliableRecovery: sh.ReliableRecovery,
+	}
+	if sh.Class != Unclassified {
+		f.Source = strings.TrimSpace(in.Change.Source)
+	}
+	return f
+}
+
+func (in *Instrument) riskFacts(ctx context.Context, r fhir.Reader, w about, risk *Risk, derived []fhir.Resource) (RiskFacts, error) {
+	f := RiskFacts{Risk: in.riskCode(risk), Display: risk.Display, Source: risk.Source}
+	flag := flagKey(w, risk)
+	for _, d := range derived {
+		switch {
+		case d.Key == flag && d.Root().Get("status").Text() == "active":
+			f.Flag = d.Key.String()
+		case d.Type == "Task" && open(d):
+			if k, ok := d.Root().Get("focus").Ref(); ok && k == flag {
+				f.Task = d.Key.String()
+			}
+		}
+	}
+	if f.Flag == "" {
+		res, err := visible(ctx, r, flag)
+		if err != nil {
+			return f, err
+		}
+		if !res.IsZero() && res.Root().Get("status").Text() == "active" {
+			f.Flag = flag.String()
+		}
+	}
+	if f.Task == "" {
+		tasks, err := in.tasksOf(ctx, r, w, risk)
+		if err != nil {
+			return f, err
+		}
+		for _, t := range tasks {
+			if open(t) {
+				f.Task = t.Key.String()
+			}
+		}
+	}
+	return f, nil
+}

@@ -1,0 +1,209 @@
+package instrument
+
+import (
+	"context"
+	"slices"
+
+	"rapport/fhir"
+)
+
+const (
+	flagCategory = "http://terminology.hl7.org/CodeSystem/flag-category"
+	extDetail    = "http://hl7.org/fhir/StructureDefinition/flag-detail"
+	reviewCode   = "review"
+	reviewText   = "An answer needs a clinician's review today"
+)
+
+func (in *Instrument) riskCode(r *Risk) string { return in.Slug + "-" + r.Slug }
+
+func flagKey(w about, r *Risk) fhir.Key { return Derived("Flag", w.key, "flag "+r.Slug) }
+
+// taskKey names the task that an answer gives rise to: one for each answer that a
+// response may come to hold, however often it is amended.
+func taskKey(w about, r *Risk, answer string) fhir.Key {
+	return Derived("Task", w.key, "task "+r.Slug+" "+answer)
+}
+
+// tasksOf reads the tasks of a risk that exist.
+func (in *Instrument) tasksOf(ctx context.Context, r fhir.Reader, w about, risk *Risk) (out []fhir.Resource, err error) {
+	for _, o := range in.Items[risk.item].list.Options {
+		if o.Score == nil || o.Score.Cmp(risk.AtLeast) < 0 {
+			continue
+		}
+		t, err := visible(ctx, r, taskKey(w, risk, o.Code))
+		if err != nil {
+			return nil, err
+		}
+		if !t.IsZero() {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+// risks makes, keeps or puts to rest the flag and the task of each risk.
+//
+// A task that exists is a person's work: it is never reset, and while one is open
+// there is no second. A flag that a clinician has ended, with the task closed,
+// stays ended while the same answer stands; another answer raises both anew. An
+// answer that no longer is a risk puts the flag to rest and leaves the task: that
+// it was withdrawn is worth a look.
+func (in *Instrument) risks(ctx context.Context, r fhir.Reader, s Score, w about) (out []fhir.Resource, err error) {
+	for _, risk := range in.Risks {
+		rs, err := in.risk(ctx, r, s, w, risk)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rs...)
+	}
+	return out, nil
+}
+
+func (in *Instrument) risk(ctx context.Context, r fhir.Reader, s Score, w about, risk *Risk) ([]fhir.Resource, error) {
+	flag, err := visible(ctx, r, flagKey(w, risk))
+	if err != nil {
+		return nil, err
+	}
+	active := !flag.IsZero() && flag.Root().Get("status").Text() == "active"
+	if !s.Fired(risk.Slug) {
+		if !active {
+			return nil, nil
+		}
+		rested, err := withStatus(flag, "inactive")
+		return []fhir.Resource{rested}, err
+	}
+	tasks, err := in.tasksOf(ctx, r, w, risk)
+	if err != nil {
+		return nil, err
+	}
+	k := taskKey(w, risk, s.answers[risk.item])
+	awaited := slices.ContainsFunc(tasks, open)
+	known := slices.ContainsFunc(tasks, func(t fhir.Resource) bool { return t.Key == k })
+	var out []fhir.Resource
+	if !active && (awaited || !known) {
+		f, err := in.raised(flag, w, risk)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	if awaited || known {
+		return out, nil
+	}
+	owner, err := owner(ctx, r, w)
+	if err != nil {
+		return nil, err
+	}
+	t, err := in.task(w, risk, k, owner)
+	return append(out, t), err
+}
+
+// open reports whether somebody still has a task before them.
+func open(t fhir.Resource) bool {
+	return !slices.Contains([]string{"completed", "cancelled", "rejected", "failed", "entered-in-error"}, t.Root().Get("status").Text())
+}
+
+// raised returns the flag that is there, active again, or a new one.
+func (in *Instrument) raised(flag fhir.Resource, w about, r *Risk) (fhir.Resource, error) {
+	if !flag.IsZero() {
+		return withStatus(flag, "active")
+	}
+	return in.flag(w, r)
+}
+
+// flag makes the Flag of a risk.
+func (in *Instrument) flag(w about, r *Risk) (fhir.Resource, error) {
+	k := flagKey(w, r)
+	return fhir.NewResource(k).
+		Set("meta", fhir.NewObject().Set("security", raise(w.security))).
+		Set("extension", []*fhir.Object{fhir.NewObject().Set("url", extDetail).Set("valueReference", w.key)}).
+		Set("status", "active").
+		Set("category", []*fhir.Object{fhir.Concept(flagCategory, "safety", "Safety")}).
+		Set("code", fhir.Concept(RiskCodes, in.riskCode(r), r.Display).Set("text", r.Display)).
+		Set("subject", w.subject).
+		Set("period", fhir.NewObject().Set("start", w.authored)).
+		Set("encounter", w.encounter).
+		Resource()
+}
+
+// task makes the Task of a risk. It says that something is to be looked at, not
+// what: tasks are read by those who run the practice too.
+func (in *Instrument) task(w about, r *Risk, k, owner fhir.Key) (fhir.Resource, error) {
+	return fhir.NewResource(k).
+		Set("meta", fhir.NewObject().Set("security", raise(w.security))).
+		Set("status", "requested").
+		Set("intent", "order").
+		Set("priority", "stat").
+		Set("code", fhir.Concept(RiskCodes, reviewCode, reviewText).Set("text", reviewText)).
+		Set("focus", flagKey(w, r)).
+		Set("for", w.subject).
+		Set("encounter", w.encounter).
+		Set("authoredOn", w.authored).
+		Set("owner", owner).
+		Set("reasonReference", w.key).
+		Resource()
+}
+
+// owner finds who should look: the therapist who wrote the answers down, else
+// who held the encounter, else who manages the course of therapy; none if
+// nobody is known.
+func owner(ctx context.Context, r fhir.Reader, w about) (fhir.Key, error) {
+	if therapist(w.author) {
+		return w.author, nil
+	}
+	enc, err := visible(ctx, r, w.encounter)
+	if err != nil {
+		return fhir.Key{}, err
+	}
+	for p := range enc.Root().Get("participant").Elements() {
+		if k, ok := p.Get("individual").Ref(); ok && therapist(k) {
+			return k, nil
+		}
+	}
+	if k, ok := enc.Root().Get("episodeOfCare").Index(0).Ref(); ok {
+		episode, err := visible(ctx, r, k)
+		if err != nil {
+			return fhir.Key{}, err
+		}
+		if m, ok := episode.Root().Get("careManager").Ref(); ok && therapist(m) {
+			return m, nil
+		}
+	}
+	return manager(ctx, r, w.subject)
+}
+
+func therapist(k fhir.Key) bool { return k.Type == "Practitioner" || k.Type == "PractitionerRole" }
+
+// manager returns the care manager of the patient's active course of therapy, if
+// there is exactly one.
+func manager(ctx context.Context, r fhir.Reader, patient fhir.Key) (fhir.Key, error) {
+	if patient.Type != "Patient" {
+		return fhir.Key{}, nil
+	}
+	set, err := r.Search(ctx, fhir.Query{
+		Type: "EpisodeOfCare",
+		Where: []fhir.Clause{
+			{Param: "patient", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}},
+			{Param: "status", Kind: fhir.Token, Any: []fhir.Operand{{Code: "active"}}},
+		},
+		Count: 20,
+	})
+	if err != nil {
+		if fhir.Is(err, fhir.Forbidden) {
+			err = nil
+		}
+		return fhir.Key{}, err
+	}
+	var found fhir.Key
+	for _, e := range set.Entries {
+		k, ok := e.Resource.Root().Get("careManager").Ref()
+		if !ok || !therapist(k) || k == found {
+			continue
+		}
+		if !found.IsZero() {
+			return fhir.Key{}, nil
+		}
+		found = k
+	}
+	return found, nil
+}
