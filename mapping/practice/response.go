@@ -1,0 +1,61 @@
+package practice
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Response is an instrument answered, or only its scores where the source has no
+// items.
+type Response struct {
+	Origin
+	Instrument   string  `json:"instrument"` // slug, canonical URL or code: "phq-9"
+	Client       Ref     `json:"client"`
+	Episode      Ref     `json:"episode,omitzero"`
+	Session      Ref     `json:"session,omitzero"`
+	Organisation Ref     `json:"organisation,omitzero"`
+	Status       string  `json:"status,omitempty"`     // completed (also ""), in-progress, amended, stopped, entered-in-error
+	Authored     string  `json:"authored,omitempty"`   // dateTime with a zone, or a date
+	AnsweredBy   string  `json:"answeredBy,omitempty"` // client, practitioner, parent, other; "" where nothing is said
+	Therapist    Ref     `json:"therapist,omitzero"`   // who asked or wrote it down
+	Reason       Concept `json:"reason,omitzero"`      // start, review, end of the course, as the source says
+	// Answers by item: linkId, alias or code of the item → code of the option, or a
+	// whole number. Items that were not answered are left out.
+	Answers Answers `json:"answers,omitempty"`
+	// Scores that the source states, by scale. One that differs from what the items
+	// give is an error. Unscored lists scales of which the source says that there is
+	// no score.
+	Scores   map[string]json.Number `json:"scores,omitempty"`
+	Unscored []string               `json:"unscored,omitempty"`
+	Details  []Detail               `json:"details,omitempty"`
+}
+
+// Kind implements [Record].
+func (*Response) Kind() string { return "response" }
+
+// Key implements [Record].
+func (r *Response) Key() SourceKey { return r.keyOf(r.Kind()) }
+
+// Answers are what was answered, by item.
+type Answers map[string]string
+
+// UnmarshalJSON takes whole numbers for their text.
+func (a *Answers) UnmarshalJSON(b []byte) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	*a = make(Answers, len(raw))
+	for k, v := range raw {
+		if v = bytes.TrimSpace(v); len(v) > 0 && v[0] != '"' {
+			(*a)[k] = string(v)
+			continue
+		}
+		var s string
+		if err := json.Unmarshal(v, &s); err != nil {
+			return err
+		}
+		(*a)[k] = s
+	}
+	return nil
+}
