@@ -1,0 +1,82 @@
+package policy
+
+import (
+	"context"
+	"slices"
+
+	"rapport/fhir"
+	"rapport/fhir/store"
+)
+
+// follows says which types may follow from which by the product's own rules.
+var follows = map[string][]string{
+	"QuestionnaireResponse": {"Observation", "Flag", "Task", "Communication"},
+	"Observation":           {"Observation", "Flag", "Task"},
+	"Encounter":             {"Procedure"},
+	"ServiceRequest":        {"Task"},
+	"Task":                  {"Communication"},
+}
+
+// Derive implements fhir.Tx. What follows is about the same patients as its
+// parent and nobody else, and its parent was written in this transaction: with
+// that, the caller's own rights are not asked.
+func (w *writer) Derive(ctx context.Context, parent fhir.Head, rs ...fhir.Resource) ([]fhir.Written, error) {
+	if v, ok := w.session.fresh.heads[parent.Key]; !ok || v != parent.Version {
+		return nil, &fhir.Error{Code: fhir.Exception, Detail: "Nothing can follow from a resource that this transaction did not write."}
+	}
+	from, err := w.before(ctx, parent.Key)
+	if err != nil {
+		return nil, err
+	}
+	e := newEntry(fhir.Act{Interaction: fhir.Create, Operation: "derive"})
+	e.derived = parent.Key
+	w.session.entries = append(w.session.entries, e)
+	d := *w
+	d.reader.entry = e
+	out := make([]fhir.Written, 0, len(rs))
+	for _, r := range rs {
+		written, err := d.derive(ctx, from, r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, written)
+	}
+	return out, nil
+}
+
+func (w *writer) derive(ctx context.Context, from before, r fhir.Resource) (fhir.Written, error) {
+	misfit := func(why string) error {
+		w.entry.deny(why, from.head.Patients)
+		return &fhir.Error{Code: fhir.Exception, Detail: "A resource that should follow from another does not fit it."}
+	}
+	if r.Type != "Provenance" && !slices.Contains(follows[from.head.Type], r.Type) {
+		return fhir.Written{}, misfit("derived-type")
+	}
+	b, err := w.before(ctx, r.Key)
+	if err != nil {
+		return fhir.Written{}, err
+	}
+	if b.exists && !b.head.Deleted {
+		if r, err = keepLabels(b.body, r); err != nil {
+			return fhir.Written{}, err
+		}
+	}
+	f := w.factor.FactsOf(r)
+	about := func(ks []fhir.Key) bool {
+		return !slices.ContainsFunc(ks, func(k fhir.Key) bool { return !slices.Contains(from.head.Patients, k) })
+	}
+	if !about(f.Patients) || b.exists && !about(b.head.Patients) {
+		return fhir.Written{}, misfit("derived-patient")
+	}
+	if len(f.Patients) == 0 && r.Type != "Provenance" && len(from.head.Patients) > 0 {
+		return fhir.Written{}, misfit("derived-patient")
+	}
+	if parseClass(f.Class).labels != "" && slices.Contains(split(parseClass(f.Class).labels), "PSYTHPN") {
+		return fhir.Written{}, misfit("derived-note")
+	}
+	if b.exists && !b.head.Deleted && fhir.SameContent(b.body, r) {
+		w.entry.touch(r.Key, b.head.Version, WasSame, b.head.Patients, nil)
+		return fhir.Written{Head: b.head.Head, Effect: fhir.Unchanged, Resource: b.body}, nil
+	}
+	return w.put(ctx, b, r, f, store.Condition{}, []string{"derived"})
+}

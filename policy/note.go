@@ -1,0 +1,188 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"rapport/fhir"
+	"rapport/fhir/store"
+	"rapport/policy/keyring"
+)
+
+// NoteStore keeps sealed process notes, apart from everything else: its own
+// place, its own key, ids that are used nowhere else. It never sees a note.
+type NoteStore interface {
+	// PutNote keeps a new note durably; [fhir.Duplicate] if the id is in use.
+	PutNote(ctx context.Context, id string, sealed []byte) error
+	// Note returns a sealed note, nil if there is none of that id.
+	Note(ctx context.Context, id string) ([]byte, error)
+}
+
+// Note is a therapist's process note: what was said in a session and what the
+// therapist makes of it, kept apart from the record. Session times, modality,
+// scores, diagnosis, plan and progress are no process notes and belong into the record.
+//
+// Source: 45 CFR 164.501 «psychotherapy notes».
+type Note struct {
+	ID      string
+	Patient fhir.Key
+	Author  fhir.Key // the Practitioner who wrote it, set by Write
+	Written time.Time
+	Body    json.RawMessage
+}
+
+// Notes is the gate of process notes for one principal: the only way to them.
+// None can be listed, searched, counted, exported or referred to; only its author
+// reads one, whatever role, consent or emergency another may show.
+type Notes struct{ gate *gate }
+
+// Notes returns the notes gate of a principal.
+func (g *Guard) Notes(p Principal) *Notes {
+	return &Notes{&gate{Guard: g, caller: newCaller(p)}}
+}
+
+// noteClass is what the rules see of any process note.
+var noteClass = class{group: "note", conf: "V", labels: "PSYTHPN"}
+
+// sealedNote is what a store gets, encrypted.
+type sealedNote struct {
+	Patient fhir.Key        `json:"patient"`
+	Author  fhir.Key        `json:"author"`
+	Issuer  string          `json:"issuer"`
+	Subject string          `json:"subject"`
+	Written time.Time       `json:"written"`
+	Body    json.RawMessage `json:"body"`
+}
+
+// Write keeps a note about a client of the caller's own caseload and returns it
+// with its id. Errors: [fhir.Forbidden], also for a client that is not the caller's
+// or does not exist.
+func (n *Notes) Write(ctx context.Context, note Note) (out Note, err error) {
+	g := n.gate
+	e := newEntry(fhir.Act{Interaction: fhir.NoteWrite})
+	s, err := g.session()
+	defer g.settle(ctx, s, &[]*entry{e}, &err, false)
+	if err != nil {
+		return Note{}, err
+	}
+	if !json.Valid(note.Body) {
+		return Note{}, &fhir.Error{Code: fhir.Structure, Detail: "A process note is a JSON document."}
+	}
+	c := g.caller.ceiling("DocumentReference", mayCreate)
+	if !c.some || len(c.where) > 0 || !practitioner(g.caller.User) || g.Config.Notes == nil {
+		return Note{}, forbidden()
+	}
+	st, err := g.Store(g.caller.Tenant)
+	if err != nil {
+		return Note{}, err
+	}
+	var v verdict
+	err = st.View(ctx, func(in store.Reader) (err error) {
+		rd := &reader{session: s, in: in, entry: e}
+		if err := rd.passNote(ctx, ToWriteNote, TieRelated); err != nil {
+			return err
+		}
+		f := fhir.Facts{Class: noteClass.text(), Patients: []fhir.Key{note.Patient}}
+		v, err = rd.may(ctx, ToWriteNote, mayCreate, fhir.Key{Type: "DocumentReference"}, f, false)
+		return err
+	})
+	if err != nil {
+		return Note{}, err
+	}
+	if !v.ok || note.Patient.Type != "Patient" {
+		e.deny("not-related", []fhir.Key{note.Patient})
+		return Note{}, unwritable()
+	}
+	note.ID, note.Author, note.Written = g.IDs(), g.caller.User, s.now
+	plain := must(json.Marshal(sealedNote{note.Patient, note.Author, g.caller.Issuer, g.caller.Subject, note.Written, note.Body}))
+	notes, err := g.Config.Notes(g.caller.Tenant)
+	if err != nil {
+		return Note{}, err
+	}
+	if err := notes.PutNote(ctx, note.ID, g.Keys.Seal(g.caller.Tenant, keyring.Notes, plain, noteBound(note.ID))); err != nil {
+		return Note{}, err
+	}
+	e.note(g, note.ID, WasCreated, note.Patient, v.by)
+	return note, nil
+}
+
+// Read returns a note to its author. To anybody else, and for any id without a
+// note, there is the same [fhir.NotFound].
+func (n *Notes) Read(ctx context.Context, id string) (out Note, err error) {
+	g := n.gate
+	e := newEntry(fhir.Act{Interaction: fhir.NoteRead})
+	s, err := g.session()
+	defer g.settle(ctx, s, &[]*entry{e}, &err, false)
+	if err != nil {
+		return Note{}, err
+	}
+	missing := fhir.Missing(fhir.Key{})
+	c := g.caller.ceiling("DocumentReference", mayRead)
+	if !fhir.ValidID(id) || !c.some || len(c.where) > 0 || c.confined || g.Config.Notes == nil {
+		e.deny("interaction", nil)
+		return Note{}, missing
+	}
+	rd := &reader{session: s, entry: e}
+	if err := rd.passNote(ctx, ToReadNote, TieAuthor); err != nil {
+		if fhir.Is(err, fhir.Forbidden) { // that there are notes is not told
+			e.deny("interaction", nil)
+			err = missing
+		}
+		return Note{}, err
+	}
+	notes, err := g.Config.Notes(g.caller.Tenant)
+	if err != nil {
+		return Note{}, err
+	}
+	b, err := notes.Note(ctx, id)
+	if err != nil {
+		return Note{}, err
+	}
+	if b == nil {
+		return Note{}, missing
+	}
+	plain, err := g.Keys.Open(g.caller.Tenant, keyring.Notes, b, noteBound(id))
+	if err != nil {
+		return Note{}, fmt.Errorf("process note: %w", err)
+	}
+	var in sealedNote
+	if err := json.Unmarshal(plain, &in); err != nil {
+		return Note{}, errors.New("a sealed process note cannot be read")
+	}
+	if !practitioner(g.caller.User) || in.Author != g.caller.User {
+		e.deny("not-author", []fhir.Key{in.Patient})
+		return Note{}, missing
+	}
+	e.note(g, id, WasRead, in.Patient, nil)
+	return Note{ID: id, Patient: in.Patient, Author: in.Author, Written: in.Written, Body: in.Body}, nil
+}
+
+// passNote asks the rules for a verb of the notes gate alone.
+func (rd *reader) passNote(ctx context.Context, v Verb, t Tie) error {
+	q := rd.caller.question(v, "DocumentReference", noteClass)
+	q.Tie, q.Consent = t, NoConsent
+	j, err := rd.judge.ask(ctx, rd.rules, q)
+	if err != nil {
+		return err
+	}
+	if !j.Allow {
+		return forbidden()
+	}
+	rd.entry.reasons = append(rd.entry.reasons, j.By...)
+	return nil
+}
+
+// noteBound binds a sealed note to its id, so that none can be put in another's
+// place. The keyring binds it to the tenant.
+func noteBound(id string) []byte { return []byte("process-note\x00" + id) }
+
+// note records a process note without its id: the record must not lead to it.
+func (e *entry) note(g *gate, id string, how How, patient fhir.Key, by []string) {
+	h := sha256.Sum256([]byte(g.caller.Tenant + "\x00process-note\x00" + id))
+	e.touch(fhir.Key{Type: "ProcessNote", ID: hex.EncodeToString(h[:16])}, 1, how, []fhir.Key{patient}, by)
+}
