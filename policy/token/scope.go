@@ -56,7 +56,6 @@ func ParseScope(s string, known Known) (policy.Scope, error) {
 	if typ != "*" && (!fhir.ValidType(typ) || !known(typ, "")) {
 		return sc, errors.New("no such resource type")
 	}
-	sc.Context, sc.Type = context, typ
 	switch rights {
 	case "read":
 		rights = "rs"
@@ -68,6 +67,7 @@ func ParseScope(s string, known Known) (policy.Scope, error) {
 	if rights == "" {
 		return sc, errors.New("no rights, such as .rs, behind the type")
 	}
+	sc.Context, sc.Type = context, typ
 	at := -1
 	for i := 0; i < len(rights); i++ {
 		n := strings.IndexByte(letters, rights[i])
@@ -101,7 +101,7 @@ func parseWhere(typ, query string, known Known) ([]policy.Param, error) {
 	var where []policy.Param
 	for part := range strings.SplitSeq(query, "&") {
 		name, value, ok := strings.Cut(part, "=")
-		if !ok || strings.ContainsAny(value, "=?") {
+		if !ok || name == "" || strings.ContainsAny(value, "=?") {
 			return nil, errors.New("a parameter is name=value")
 		}
 		if strings.HasPrefix(name, "_") && !slices.Contains(selecting, name) || strings.ContainsAny(name, ":.%+") || !known(typ, name) {
