@@ -44,6 +44,15 @@
 // an answer that is later withdrawn puts the flag to rest but leaves the task: a
 // person looks at it. Scores come from completed and amended responses alone.
 //
+// The FHIRPath of a score stands under R4's cqf-expression in what is stored. SDC's
+// calculatedExpression is defined in no package that every validator has, and a
+// definition that a stranger's validator calls wrong is wrong for them; form
+// fillers get it from Form.
+//
+// The total of a response is checked against its items by the scorer, not by
+// running the FHIRPath once more: a test shows for random answers that the two
+// agree, and both come from one file.
+//
 // LOINC has items of the K10 (65189-3 and others, PhenX), asked about 30 days and
 // with answers numbered the other way round. They are not the Australian K10+, so
 // it has codes of our own.

@@ -4,16 +4,26 @@ import "rapport/fhir"
 
 // The extensions that a Questionnaire of ours uses.
 const (
-	extOrdinal    = "http://hl7.org/fhir/StructureDefinition/ordinalValue" // R4
-	extWeight     = "http://hl7.org/fhir/StructureDefinition/itemWeight"   // SDC 4, R5
+	extOrdinal    = "http://hl7.org/fhir/StructureDefinition/ordinalValue"   // R4
+	extWeight     = "http://hl7.org/fhir/StructureDefinition/itemWeight"     // SDC 4, R5
+	extExpression = "http://hl7.org/fhir/StructureDefinition/cqf-expression" // R4
 	extCalculated = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-calculatedExpression"
 )
 
 // Questionnaire makes the FHIR definition: the items with their options and
 // scores, then one read-only item for each scale with the FHIRPath that works it
 // out. Its id is the slug. An instrument whose text may not ship has linkIds and
-// codes only.
-func (in *Instrument) Questionnaire() (fhir.Resource, error) {
+// codes only. Its extensions are those of R4 and of HL7's extensions package; see
+// [Instrument.Form] for software that fills in forms.
+func (in *Instrument) Questionnaire() (fhir.Resource, error) { return in.questionnaire(extExpression) }
+
+// Form makes the same definition with the extension by which Structured Data
+// Capture names a calculated item. A validator needs SDC's definitions for it.
+//
+// Source: https://hl7.org/fhir/uv/sdc/StructureDefinition-sdc-questionnaire-calculatedExpression.html
+func (in *Instrument) Form() (fhir.Resource, error) { return in.questionnaire(extCalculated) }
+
+func (in *Instrument) questionnaire(calculated string) (fhir.Resource, error) {
 	q := fhir.NewResource(fhir.Key{Type: "Questionnaire", ID: in.Slug}).
 		Set("language", in.Lang).
 		Set("url", in.URL).
@@ -31,7 +41,7 @@ func (in *Instrument) Questionnaire() (fhir.Resource, error) {
 		items = append(items, in.questionItem(it))
 	}
 	for _, s := range in.Scales {
-		items = append(items, in.scoreItem(s))
+		items = append(items, in.scoreItem(s, calculated))
 	}
 	return q.Set("item", items).Resource()
 }
@@ -56,7 +66,7 @@ func (in *Instrument) questionItem(it *Item) *fhir.Object {
 		Set("prefix", it.Link).
 		Set("text", it.Text)
 	if it.list == nil {
-		return o.Set("extension", nil).Set("type", "integer").Set("enableWhen", in.enableWhen(it))
+		return o.Set("type", "integer").Set("enableWhen", in.enableWhen(it))
 	}
 	var options []*fhir.Object
 	for _, opt := range it.list.Options {
@@ -83,14 +93,14 @@ func (in *Instrument) enableWhen(it *Item) []*fhir.Object {
 		Set("answerCoding", fhir.Coding(on.list.System, it.Unless.Is, ""))}
 }
 
-func (in *Instrument) scoreItem(s *Scale) *fhir.Object {
+func (in *Instrument) scoreItem(s *Scale, calculated string) *fhir.Object {
 	expr := fhir.NewObject().Set("language", "text/fhirpath").Set("expression", in.Expression(s))
 	text := ""
 	if in.Text {
 		text = s.Code.Display
 	}
 	return fhir.NewObject().
-		Set("extension", []*fhir.Object{fhir.NewObject().Set("url", extCalculated).Set("valueExpression", expr)}).
+		Set("extension", []*fhir.Object{fhir.NewObject().Set("url", calculated).Set("valueExpression", expr)}).
 		Set("linkId", s.Slug).
 		Set("code", []*fhir.Object{s.Code.coding()}).
 		Set("text", text).

@@ -36,7 +36,7 @@ func (s Score) Total() ScaleScore { return s.Scales[0] }
 // Of returns the score of one scale; its Scale is nil if there is none such.
 func (s Score) Of(slug string) ScaleScore {
 	for _, sc := range s.Scales {
-		if sc.Slug == slug {
+		if sc.Scale != nil && sc.Slug == slug {
 			return sc
 		}
 	}
