@@ -9,6 +9,7 @@ import (
 
 	"rapport/fhir"
 	"rapport/policy"
+	"rapport/policy/keyring"
 )
 
 // realm is one issuer, ready for use.
@@ -113,7 +114,7 @@ func (v *Verifier) principal(ctx context.Context, r *realm, c *compact) (policy.
 	if unique == "" {
 		unique = c.raw
 	}
-	hash := v.ring.Hash(p.Tenant, "token-hash", c.iss, unique)
+	hash := v.ring.Hash(p.Tenant, keyring.TokenHash, c.iss, unique)
 	p.TokenID = hex.EncodeToString(hash[:16])
 	if err := v.people(ctx, r, c, &p); err != nil {
 		return p, err

@@ -16,8 +16,8 @@ import (
 // has that search parameter. The composition root takes it from fhir/spec.
 type Known func(typ, param string) bool
 
-// errNotClinical is for scopes that say nothing of resources: openid, launch, …
-var errNotClinical = errors.New("not a scope on resources")
+// ErrNotClinical is the error of scopes that say nothing of resources: openid, launch, …
+var ErrNotClinical = errors.New("not a scope on resources")
 
 const (
 	maxScopes = 64  // in one token, in one ceiling
@@ -43,7 +43,7 @@ func ParseScope(s string, known Known) (policy.Scope, error) {
 	var sc policy.Scope
 	context, rest, ok := strings.Cut(s, "/")
 	if !ok || context != "patient" && context != "user" && context != "system" {
-		return sc, errNotClinical
+		return sc, ErrNotClinical
 	}
 	if len(s) > maxScope {
 		return sc, fmt.Errorf("longer than %d bytes", maxScope)
