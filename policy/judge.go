@@ -151,6 +151,9 @@ func newJudge(f *Factor) *judge {
 
 // ask returns the rules' judgement, from memory if they gave it before.
 func (j *judge) ask(ctx context.Context, rules Rules, q Question) (Judgement, error) {
+	if !slices.Contains(Roles(), q.Role) {
+		return Judgement{}, nil
+	}
 	k := asked{rules.Digest(), q}
 	if got, ok := j.said.GetIfPresent(k); ok {
 		return got, nil

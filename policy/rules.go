@@ -34,6 +34,11 @@ const (
 	TieAuthor     Tie = "author"     // the caller wrote this process note
 )
 
+// Roles lists the roles that rules know. Whoever has another one may do nothing.
+func Roles() []Role {
+	return []Role{Therapist, Admin, Intake, Patient, EHR, Partner, Researcher, Auditor, Integration}
+}
+
 // Question is what the rules judge: one kind of caller, one verb, one class of
 // resources, one tie. It names nobody, so that few questions serve all requests.
 type Question struct {
