@@ -7,7 +7,7 @@
 //   - param.go: search parameters, compartments, value sets.
 //   - capability.go, capability.json: what is served; router, index,
 //     CapabilityStatement and scopes follow from it.
-//   - gen.go: distils the files in r4 from HL7's package; r4/NOTICE says which.
+//   - gen.go, gen_source.go: distil the files in r4 from HL7's package; r4/NOTICE says which.
 //
 // # Limits
 //
@@ -30,4 +30,4 @@
 // nothing there, and cost an evaluation each.
 package spec
 
-//go:generate go run gen.go
+//go:generate go run gen.go gen_source.go

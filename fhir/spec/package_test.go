@@ -266,7 +266,7 @@ func TestAParameterOfManyTypesKeepsWhatConcernsTheType(t *testing.T) {
 
 func TestTheGeneratorMakesTheEmbeddedFilesAgain(t *testing.T) {
 	pkg, out := corePackage(t), t.TempDir()
-	if msg, err := exec.Command("go", "run", "gen.go", "-package", pkg, "-out", out).CombinedOutput(); err != nil {
+	if msg, err := exec.Command("go", "run", "gen.go", "gen_source.go", "-package", pkg, "-out", out).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, msg)
 	}
 	made, err := filepath.Glob(filepath.Join(out, "*.gz"))

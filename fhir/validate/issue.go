@@ -80,22 +80,25 @@ func (s *shape) nearest(name string) string {
 	if len(name) > 64 {
 		return ""
 	}
-	best, at := "", 3
+	best, at := "", 2 // two slips at most
 	if len(name) < 5 {
-		at = 2
+		at = 1
 	}
 	for known := range s.fields {
 		if strings.EqualFold(known, name) {
 			return known
 		}
-		if d := distance(known, name, at); d < at || d == at && best != "" && known < best {
+		if strings.HasPrefix(known, "_") != strings.HasPrefix(name, "_") {
+			continue
+		}
+		if d := distance(known, name, at+1); d < at || d == at && (best == "" || known < best) {
 			best, at = known, d
 		}
 	}
 	return best
 }
 
-// distance is the number of edits between two names, at most limit.
+// distance is the number of edits between two names, limit if it is that or more.
 func distance(a, b string, limit int) int {
 	if d := len(a) - len(b); d >= limit || -d >= limit {
 		return limit

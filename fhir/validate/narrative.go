@@ -106,17 +106,10 @@ func tag(z *html.Tokenizer, root bool) (name, why string) {
 		return "", notBasic
 	}
 	namespace := false
-	var room [8]string
-	keys := room[:0]
 	for more {
 		var key, val []byte
 		key, val, more = z.TagAttr()
-		k := attributes[string(key)]
-		if slices.Contains(keys, k) {
-			return "", notXML
-		}
-		keys = append(keys, k)
-		switch k {
+		switch attributes[string(key)] {
 		case "":
 			return "", notBasic
 		case "xmlns":
@@ -197,10 +190,12 @@ func numeric(name []byte) bool {
 }
 
 // quoted reports whether a tag is written as XML demands: after its name
-// attributes, each set off by white space, with a value in quotes; names in lower
-// case, as XHTML has them.
+// attributes, each once and set off by white space, with a value in quotes; names
+// in lower case, as XHTML has them.
 func quoted(tag []byte) bool {
 	b := bytes.TrimSuffix(tag[1:len(tag)-1], []byte{'/'})
+	var room [8][]byte
+	names := room[:0]
 	for len(b) > 0 && !isSpace(b[0]) { // the element's name
 		if b[0] >= 'A' && b[0] <= 'Z' {
 			return false
@@ -216,9 +211,14 @@ func quoted(tag []byte) bool {
 			return false
 		}
 		i := bytes.IndexByte(rest, '=')
-		if i < 1 || bytes.ContainsAny(bytes.TrimRight(rest[:i], " \t\r\n"), " \t\r\n\"'/<ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		if i < 1 {
 			return false
 		}
+		name := bytes.TrimRight(rest[:i], " \t\r\n")
+		if bytes.ContainsAny(name, " \t\r\n\"'/<ABCDEFGHIJKLMNOPQRSTUVWXYZ") || slices.ContainsFunc(names, func(n []byte) bool { return bytes.Equal(n, name) }) {
+			return false
+		}
+		names = append(names, name)
 		b = bytes.TrimLeft(rest[i+1:], " \t\r\n")
 		if len(b) == 0 || b[0] != '"' && b[0] != '\'' {
 			return false

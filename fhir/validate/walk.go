@@ -49,15 +49,16 @@ type pick struct {
 	name   string
 }
 
-// object judges the members of an object.
-func (w *walk) object(n fhir.Node, s *shape, as role) {
+// object judges the members of an object. alone says that it has an id and
+// nothing else.
+func (w *walk) object(n fhir.Node, s *shape, as role) (alone bool) {
 	var seen uint64
 	var room [6]pick
 	picked := room[:0]
 	size := 0
 	for m := range n.Fields() {
 		if w.full {
-			return
+			return false
 		}
 		size++
 		f := s.fields[string(m.NameBytes())]
@@ -93,8 +94,6 @@ func (w *walk) object(n fhir.Node, s *shape, as role) {
 	switch {
 	case size == 0:
 		w.say(fhir.Structure, "An object must not be empty. Leave it out, or fill it.")
-	case !s.resource && seen == 1<<s.id:
-		w.say(fhir.Structure, "There is an id and nothing else. Leave it out, or add a value, elements or extensions.")
 	case s.extension:
 		hasValue, hasExt := seen&(1<<s.value) != 0, seen&(1<<s.ext) != 0
 		if hasValue == hasExt {
@@ -104,6 +103,7 @@ func (w *walk) object(n fhir.Node, s *shape, as role) {
 	if s.resource {
 		w.rules(n, as)
 	}
+	return size == 1 && seen == 1<<s.id
 }
 
 // choose notes which type was chosen for an element and reports a second one.
@@ -220,12 +220,14 @@ func (w *walk) one(n, m fhir.Node, f *field, as role) {
 	case m.Kind() != fhir.Obj:
 		w.say(fhir.Structure, "This element is an object, not %s.", kindName(m.Kind()))
 	default:
-		w.object(m, w.v.inside(f), as)
+		alone := w.object(m, w.v.inside(f), as)
 		switch {
 		case f.companion:
-			if !f.list && !n.Get(f.name[1:]).Exists() && !m.Get("extension").Exists() {
+			if alone && !f.list && !n.Get(f.name[1:]).Exists() {
 				w.say(fhir.Structure, "Here is neither a value nor an extension. Leave it out, or fill one.")
 			}
+		case alone:
+			w.say(fhir.Structure, "There is an id and nothing else. Leave it out, or add elements or extensions.")
 		case f.code == "Reference":
 			w.reference(m, f)
 		case f.codes != nil && f.code == "CodeableConcept":
