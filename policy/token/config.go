@@ -208,7 +208,7 @@ func (i Issuer) faults(known Known) (out []string) {
 	if i.Purpose != "" && !purposeForm.MatchString(i.Purpose) {
 		say("purpose", "%q is no code of v3-ActReason, such as TREAT", i.Purpose)
 	}
-	if len(i.Clients) == 0 {
+	if len(i.Clients) == 0 && i.Source == nil { // our own issuer may have none yet
 		say("clients", "name the clients whose tokens are accepted")
 	}
 	for _, id := range slices.Sorted(maps.Keys(i.Clients)) {
