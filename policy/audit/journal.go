@@ -58,6 +58,7 @@ type Journal struct {
 
 	mu      sync.Mutex // the local file and all below
 	file    *os.File
+	path    string // of file
 	n       int    // number of the open segment
 	size    int64  // of the open segment
 	hash    []byte // last of the local chain
@@ -129,7 +130,7 @@ func (j *Journal) Close(ctx context.Context) error {
 	j.fault = errors.New("the audit journal is closed")
 	err := j.file.Close()
 	if len(j.pending) == 0 && j.size == 0 {
-		err = errors.Join(err, os.Remove(j.file.Name()))
+		err = errors.Join(err, os.Remove(j.path))
 	}
 	return err
 }
@@ -228,7 +229,7 @@ func (j *Journal) broken(err error) error {
 	j.Log.Error("audit journal cannot be written", "err", err)
 	_ = j.file.Truncate(j.size) // if that fails too, verify names the half line
 	j.file.Close()
-	j.done = append(j.done, segmentFile{path: j.file.Name(), writer: j.writer, n: j.n})
+	j.done = append(j.done, segmentFile{path: j.path, writer: j.writer, n: j.n})
 	if e := j.open(); e != nil {
 		j.fault = fmt.Errorf("audit journal: %w", err)
 	}
@@ -271,7 +272,7 @@ func (j *Journal) rotate() error {
 	if err := j.file.Close(); err != nil {
 		return j.broken(err)
 	}
-	j.done = append(j.done, segmentFile{path: j.file.Name(), writer: j.writer, n: j.n})
+	j.done = append(j.done, segmentFile{path: j.path, writer: j.writer, n: j.n})
 	return j.open()
 }
 
@@ -283,11 +284,19 @@ func (j *Journal) next() error {
 
 func (j *Journal) open() error {
 	j.n++
-	f, err := os.OpenFile(filepath.Join(j.Folder, segmentName(j.writer, j.n)), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
+	name := filepath.Join(j.Folder, segmentName(j.writer, j.n))
+	// Held before it has a segment's name: no other process may take it for a dead one's.
+	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err == nil {
+		if err = errors.Join(hold(f), os.Rename(name+".new", name)); err != nil {
+			f.Close()
+		}
+	}
 	if err != nil {
 		j.n--
 		return fmt.Errorf("audit journal: %w", err)
 	}
+	j.path = name
 	j.file, j.size = f, 0
 	return syncFolder(j.Folder)
 }

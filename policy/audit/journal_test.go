@@ -66,7 +66,8 @@ func TestWhatAnEarlierProcessDidNotShipIsShippedByTheNext(t *testing.T) {
 	// It dies without Close; half a line was being written.
 	j.stop()
 	j.idle.Wait()
-	f, err := os.OpenFile(j.file.Name(), os.O_APPEND|os.O_WRONLY, 0)
+	j.file.Close()
+	f, err := os.OpenFile(j.path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +89,32 @@ func TestWhatAnEarlierProcessDidNotShipIsShippedByTheNext(t *testing.T) {
 	}
 	if st.entries[0].Writer == st.entries[2].Writer {
 		t.Error("the records of two processes are in one chain")
+	}
+}
+
+func TestAProcessBesideAnotherLeavesItsSegmentsAlone(t *testing.T) {
+	st, folder, ctx := &fakeStore{down: errors.New("down")}, t.TempDir(), context.Background()
+	serving := open(t, folder, st, counter("serving"))
+	if err := serving.Before(ctx, "lindenhof", read1("r1")); err != nil {
+		t.Fatal(err)
+	}
+	other := &fakeStore{}
+	beside := open(t, folder, other, counter("beside"))
+	if err := beside.Before(ctx, "lindenhof", read1("r2")); err != nil {
+		t.Fatal(err)
+	}
+	if err := beside.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if len(other.entries) != 1 {
+		t.Errorf("the one beside shipped %d records, want its own", len(other.entries))
+	}
+	if _, err := os.Stat(serving.path); err != nil {
+		t.Errorf("the segment of the serving process: %v", err)
+	}
+	st.down = nil
+	if err := serving.Close(ctx); err != nil || len(st.entries) != 1 {
+		t.Errorf("%d records shipped, %v", len(st.entries), err)
 	}
 }
 

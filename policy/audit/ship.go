@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"rapport/fhir/store"
@@ -17,6 +18,8 @@ func (j *Journal) recover() error {
 		return fmt.Errorf("audit journal: %w", err)
 	}
 	var before []byte
+	// What a living process writes is its own to ship: a command beside a server.
+	files = slices.DeleteFunc(files, func(f segmentFile) bool { return held(f.path) })
 	for i, f := range files {
 		if i == 0 || files[i-1].writer != f.writer {
 			before = nil

@@ -22,6 +22,7 @@ const (
 	AuditSign  = "audit-sign"  // checkpoints of the audit trail
 	IssuerSign = "issuer-sign" // access tokens of the built-in issuer
 	TokenHash  = "token-hash"  // token ids, for the record
+	AuditQuery = "audit-query" // what was asked for, within audit records
 )
 
 // KeySize is the size of every key, in bytes.
