@@ -9,16 +9,15 @@ import (
 // items.
 type Response struct {
 	Origin
-	Instrument   string  `json:"instrument"` // slug, canonical URL or code: "phq-9"
-	Client       Ref     `json:"client"`
-	Episode      Ref     `json:"episode,omitzero"`
-	Session      Ref     `json:"session,omitzero"`
-	Organisation Ref     `json:"organisation,omitzero"`
-	Status       string  `json:"status,omitempty"`     // completed (also ""), in-progress, amended, stopped, entered-in-error
-	Authored     string  `json:"authored,omitempty"`   // dateTime with a zone, or a date
-	AnsweredBy   string  `json:"answeredBy,omitempty"` // client, practitioner, parent, other; "" where nothing is said
-	Therapist    Ref     `json:"therapist,omitzero"`   // who asked or wrote it down
-	Reason       Concept `json:"reason,omitzero"`      // start, review, end of the course, as the source says
+	Instrument string  `json:"instrument"` // slug, canonical URL or code: "phq-9"
+	Client     Ref     `json:"client"`
+	Episode    Ref     `json:"episode,omitzero"`
+	Session    Ref     `json:"session,omitzero"`
+	Status     string  `json:"status,omitempty"`     // completed (also ""), in-progress, amended, stopped, entered-in-error
+	Authored   string  `json:"authored,omitempty"`   // dateTime with a zone, or a date
+	AnsweredBy string  `json:"answeredBy,omitempty"` // client, practitioner, parent, other; "" where nothing is said
+	Therapist  Ref     `json:"therapist,omitzero"`   // who asked or wrote it down
+	Reason     Concept `json:"reason,omitzero"`      // start, review, end of the course, as the source says
 	// Answers by item: linkId, alias or code of the item → code of the option, or a
 	// whole number. Items that were not answered are left out.
 	Answers Answers `json:"answers,omitempty"`

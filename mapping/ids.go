@@ -1,0 +1,78 @@
+package mapping
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"strings"
+
+	"github.com/gofrs/uuid/v5"
+
+	"rapport/fhir"
+	"rapport/mapping/practice"
+)
+
+// ID returns the id of what a business key names: the same for ever, and of no
+// use to anybody who would test guessed record numbers against it, since it takes
+// the tenant's key to make one. sub tells apart several resources of one type that
+// come from one record.
+//
+// It is a UUID of version 8 (RFC 9562) over HMAC-SHA-256 of the parts, each
+// preceded by its length, so that no two lists of parts are the same text.
+func (m *Mapper) ID(typ, system, key string, sub ...string) fhir.Key {
+	h := hmac.New(sha256.New, m.key[:])
+	for _, part := range append([]string{typ, system, key}, sub...) {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+		h.Write(n[:])
+		h.Write([]byte(part))
+	}
+	var u uuid.UUID
+	copy(u[:], h.Sum(nil))
+	u.SetVersion(uuid.V8)
+	u.SetVariant(uuid.VariantRFC9562)
+	return fhir.Key{Type: typ, ID: u.String()}
+}
+
+// types says which resource stands for a record of each kind.
+var types = map[string]string{
+	"organisation": "Organization", "practitioner": "Practitioner", "client": "Patient", "referral": "ServiceRequest",
+	"episode": "EpisodeOfCare", "goal": "Goal", "plan": "CarePlan", "session": "Encounter", "response": "QuestionnaireResponse",
+	"consent": "Consent",
+}
+
+// KeyOf returns the resource that stands for a record: for a session the
+// Encounter, for a referral the ServiceRequest. The zero Key: the kind has none.
+func (m *Mapper) KeyOf(k practice.SourceKey) fhir.Key {
+	typ, ok := types[k.Kind]
+	if !ok {
+		return fhir.Key{}
+	}
+	return m.ID(typ, m.systemOf(k.System), k.Key)
+}
+
+func (m *Mapper) systemOf(system string) string {
+	if system == "" {
+		return m.system
+	}
+	return system
+}
+
+// IdentifierSystem returns the system of the identifiers that carry the business
+// keys of a kind. Keys are unique per kind, so each kind has its own.
+func IdentifierSystem(system, kind string) string {
+	if strings.HasPrefix(system, "urn:") {
+		return system + ":" + kind
+	}
+	return strings.TrimSuffix(system, "/") + "/" + kind
+}
+
+// systemIn takes the kind off an identifier's system again.
+func systemIn(identifierSystem, kind string) (string, bool) {
+	for _, sep := range []string{":", "/"} {
+		if s, ok := strings.CutSuffix(identifierSystem, sep+kind); ok && s != "" {
+			return s, true
+		}
+	}
+	return "", false
+}
