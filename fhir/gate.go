@@ -14,7 +14,8 @@ import (
 // be known of; [Transient] when a decision or its record cannot be made.
 // A Gate is safe for concurrent use.
 type Gate interface {
-	// View runs f over one snapshot.
+	// View runs f over one snapshot. f may run again from the start, so it touches
+	// nothing but what it overwrites whole.
 	View(ctx context.Context, a Act, f func(Reader) error) error
 	// Update runs f in one serialisable transaction: all of it is committed and
 	// synced, with its audit records, when Update returns nil; nothing of it
@@ -115,6 +116,7 @@ type Written struct {
 	Head
 	Effect   Effect
 	Resource Resource // as stored; zero for a tombstone
+	By       []Key    // the Organizations that wrote it as a partner; nil: the house itself
 }
 
 // Deriver works out what follows from a resource that is about to be stored: a

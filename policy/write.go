@@ -265,8 +265,8 @@ func (w *writer) factsAfter(b before, r fhir.Resource) fhir.Facts {
 	f := w.factor.FactsOf(r)
 	if b.exists {
 		f.Parties = append(f.Parties, submitters(b.head.Parties)...)
-	} else if w.caller.Role == Partner {
-		for _, g := range w.caller.Grants {
+	} else {
+		for _, g := range w.partner() {
 			f.Parties = append(f.Parties, fhir.Named{Role: Submitter, Actor: g})
 		}
 	}
@@ -387,7 +387,15 @@ func (w *writer) put(ctx context.Context, b before, r fhir.Resource, f fhir.Fact
 	if err := w.consentChanged(ctx, r.Key, b.head.Patients, f.Patients); err != nil {
 		return fhir.Written{}, err
 	}
-	return fhir.Written{Head: h.Head, Effect: effect, Resource: stored}, nil
+	return fhir.Written{Head: h.Head, Effect: effect, Resource: stored, By: w.partner()}, nil
+}
+
+// partner returns the Organizations that the caller is as a partner.
+func (w *writer) partner() []fhir.Key {
+	if w.caller.Role != Partner {
+		return nil
+	}
+	return w.caller.Grants
 }
 
 // wrote makes the transaction aware of what it added.
