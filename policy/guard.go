@@ -169,6 +169,9 @@ func (g *gate) View(ctx context.Context, a fhir.Act, f func(fhir.Reader) error) 
 		return err
 	}
 	return st.View(ctx, func(r store.Reader) error {
+		// f may run again: nothing of an earlier attempt may remain.
+		s.land, s.tied = nil, nil
+		es = []*entry{newEntry(a)}
 		return f(&reader{session: s, in: r, entry: es[0]})
 	})
 }

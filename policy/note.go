@@ -83,6 +83,8 @@ func (n *Notes) Write(ctx context.Context, note Note) (out Note, err error) {
 	}
 	var v verdict
 	err = st.View(ctx, func(in store.Reader) (err error) {
+		*e = *newEntry(e.act)
+		s.land, s.tied = nil, nil
 		rd := &reader{session: s, in: in, entry: e}
 		if err := rd.passNote(ctx, ToWriteNote, TieRelated); err != nil {
 			return err

@@ -39,6 +39,7 @@ func (g *Guard) Release(courier Principal) fhir.Release {
 		}
 		err = st.View(ctx, func(in store.Reader) error {
 			out = nil
+			*e = *newEntry(act)
 			rd := &reader{session: s, in: in, entry: e}
 			for _, r := range rs {
 				f := g.factor.FactsOf(r)

@@ -40,6 +40,9 @@ const (
 	pollEvery   = 200 * time.Millisecond
 	tooOld      = time.Second // since the Feed was last followed
 	pageStep    = 5 * time.Second
+
+	profileEvery = 4   // polls, until the landscape is looked at anew
+	ownPolls     = 300 // polls, until what was committed here must have come by
 )
 
 // Cache is a store in front of a store. Close it.
@@ -52,10 +55,12 @@ type Cache struct {
 	bodies   *otter.Cache[store.Ref, fhir.Resource]
 
 	mu        sync.Mutex
-	epochs    map[string]uint64 // by type; "" counts every commit
+	commits   uint64            // that are known of
+	last      map[string]uint64 // by type: the last of them that wrote it
 	landscape *store.Landscape
-	own       map[store.Ref]bool // committed here, to come by in the Feed
-	fresh     time.Time          // when the Feed was last followed to its end
+	own       map[store.Ref]uint64 // committed here, to come by in the Feed, and after how many polls
+	polls     uint64
+	fresh     time.Time // when the Feed was last followed to its end
 
 	stop context.CancelFunc
 	idle sync.WaitGroup
@@ -73,8 +78,8 @@ func Wrap(inner store.Store, c Config) *Cache {
 		pages:    otter.Must(&otter.Options[[32]byte, store.Page]{MaximumSize: maxPages}),
 		bodies: otter.Must(&otter.Options[store.Ref, fhir.Resource]{MaximumWeight: maxBodies,
 			Weigher: func(_ store.Ref, r fhir.Resource) uint32 { return uint32(len(r.Body())) + 256 }}),
-		epochs: map[string]uint64{},
-		own:    map[store.Ref]bool{},
+		last: map[string]uint64{},
+		own:  map[store.Ref]uint64{},
 	}
 	ctx, stop := context.WithCancel(store.Background(context.Background()))
 	k.stop = stop
@@ -88,10 +93,17 @@ func (c *Cache) Close() {
 	c.idle.Wait()
 }
 
-// View answers from what is held, and opens a snapshot only for what is not.
+// View answers from what is held, and opens a snapshot only for what is not. If
+// what it answered turns out to be older than that snapshot, f runs again over the
+// snapshot alone.
 func (c *Cache) View(ctx context.Context, f func(store.Reader) error) error {
-	return c.Store.View(ctx, func(r store.Reader) error {
-		return f(&reader{Reader: r, c: c, at: c.note()})
+	return c.Store.View(ctx, func(in store.Reader) error {
+		r := &reader{Reader: in, c: c, at: c.note()}
+		err := f(r)
+		if !r.torn {
+			return err
+		}
+		return f(&reader{Reader: in, c: c, at: r.at, opened: true})
 	})
 }
 
@@ -107,32 +119,27 @@ func (c *Cache) Update(ctx context.Context, f func(store.Tx) error) error {
 	return err
 }
 
-// epoch is a moment in the order of invalidations.
-type epoch map[string]uint64
-
-// note remembers where the epochs stand, before anything is read.
-func (c *Cache) note() epoch {
+// note remembers how many commits are known of, before anything is read.
+func (c *Cache) note() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := make(epoch, len(c.epochs))
-	for t, n := range c.epochs {
-		e[t] = n
-	}
-	return e
+	return c.commits
 }
 
-// usable reports whether what is held is known to be recent enough.
-func (c *Cache) usable() bool {
+// usable reports whether what is held is known to be recent enough, and of the
+// moment when at was noted.
+func (c *Cache) usable(at uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.Clock().Sub(c.fresh) < tooOld
+	return c.commits == at && c.Clock().Sub(c.fresh) < tooOld
 }
 
-// keep runs put unless something of the type was written since e was noted.
-func (c *Cache) keep(e epoch, typ string, put func()) {
+// keep runs put unless something of the type, of any for "", was written since at
+// was noted.
+func (c *Cache) keep(at uint64, typ string, put func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.epochs[typ] == e[typ] {
+	if c.commits == at || typ != "" && c.last[typ] <= at {
 		put()
 	}
 }
@@ -151,20 +158,19 @@ func (c *Cache) forget(t *touched, committed bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.epochs[""]++
+	c.commits++
 	for _, h := range t.heads {
-		c.epochs[h.Type]++
+		c.last[h.Type] = c.commits
 		c.heads.Invalidate(h.Key)
 		c.outdated(h.Facts.Class, "")
 		for _, p := range h.Facts.Patients {
 			c.patients.Invalidate(p)
 		}
 		if committed {
-			c.own[store.Ref{Key: h.Key, Version: h.Version}] = true
+			c.own[store.Ref{Key: h.Key, Version: h.Version}] = c.polls
 		}
 	}
 	for _, p := range t.patients {
-		c.epochs["Patient"]++
 		c.patients.Invalidate(p)
 	}
 	for _, p := range t.profiles {

@@ -14,14 +14,18 @@ func (c *Cache) follow(ctx context.Context) {
 	started := false
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		began := c.Clock()
 		safe, err := c.poll(ctx, after, started)
 		if err == nil {
 			after, started = safe, true
 			c.mu.Lock()
 			c.fresh = began
+			c.forgetOwn()
 			c.mu.Unlock()
+			if n%profileEvery == 0 {
+				c.lookAround(ctx)
+			}
 		} else if ctx.Err() == nil {
 			c.Log.WarnContext(ctx, "the store's changes cannot be followed; nothing is answered from memory", "err", err)
 		}
@@ -59,12 +63,12 @@ func (c *Cache) changed(cs []fhir.Change) {
 	defer c.mu.Unlock()
 	for _, ch := range cs {
 		ref := store.Ref{Key: ch.Key, Version: ch.Version}
-		if c.own[ref] {
+		if _, mine := c.own[ref]; mine {
 			delete(c.own, ref)
 			continue
 		}
-		c.epochs[""]++
-		c.epochs[ch.Type]++
+		c.commits++
+		c.last[ch.Type] = c.commits
 		before, held := c.heads.Invalidate(ch.Key)
 		switch {
 		case held:
@@ -83,5 +87,41 @@ func (c *Cache) changed(cs []fhir.Change) {
 		if ch.Type == "Consent" {
 			c.landscape = nil // a profile may have come up that is in no change
 		}
+	}
+}
+
+// forgetOwn drops what the Feed must have brought by now: it came before the
+// commit was noted.
+func (c *Cache) forgetOwn() {
+	c.polls++
+	for ref, n := range c.own {
+		if c.polls-n > ownPolls {
+			delete(c.own, ref)
+		}
+	}
+}
+
+// lookAround reads the landscape anew if one is held: a profile that came up
+// because a consent ended by the clock is in no change.
+func (c *Cache) lookAround(ctx context.Context) {
+	c.mu.Lock()
+	held, at := c.landscape != nil, c.commits
+	c.mu.Unlock()
+	if !held {
+		return
+	}
+	err := c.Store.View(ctx, func(r store.Reader) error {
+		l, err := r.Landscape(ctx)
+		if err == nil {
+			c.keep(at, "", func() {
+				if c.landscape != nil {
+					c.landscape = &l
+				}
+			})
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		c.Log.WarnContext(ctx, "classes and profiles in use cannot be read", "err", err)
 	}
 }

@@ -25,8 +25,8 @@ import (
 // Errors are *fhir.Error where the caller can do something about them (Stale,
 // Duplicate, Conflict, NotSupported, Transient); anything else is a fault.
 type Store interface {
-	// View runs f over one snapshot, opened at its first need. Readers outlive f
-	// by no means.
+	// View runs f over one snapshot, opened at its first need. f may run again from
+	// the start, over another one. Readers outlive f by no means.
 	View(ctx context.Context, f func(Reader) error) error
 	// Update runs f in a serialisable transaction and returns when it is committed
 	// and synced. f may run several times. If f fails or ctx is cancelled before
@@ -90,7 +90,7 @@ type Tx interface {
 type Record struct {
 	fhir.Facts
 	Index     []fhir.Index
-	Relations []fhir.Relation // that come from this resource
+	Relations []fhir.Relation // that come from this resource; each Patient is one of Facts.Patients
 }
 
 // Head is a version without its body, with its facts.

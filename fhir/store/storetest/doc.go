@@ -7,6 +7,7 @@
 //     values, and random worlds, sights and queries on which a store must agree with it.
 //   - version.go, history.go, condition.go, race.go, transaction.go, page.go,
 //     patient.go, feed.go, memo.go, outbox.go, journal.go, clock.go: one promise each.
+//   - memory.go, memory_port.go: the smallest store that passes, for other packages' tests.
 //
 // # Decisions
 //

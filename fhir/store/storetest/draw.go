@@ -77,7 +77,6 @@ func (c scene) record(t *rapid.T, k fhir.Key) store.Record {
 	if k.Type == "Patient" {
 		rec.Patients = []fhir.Key{k}
 	}
-	slices.SortFunc(rec.Patients, fhir.Key.Compare)
 	for _, a := range some(t, "parties", c.actors, 2) {
 		rec.Parties = append(rec.Parties, fhir.Named{Role: one(t, "role", fhir.Author, fhir.Owner), Actor: a})
 	}
@@ -102,7 +101,7 @@ func (c scene) record(t *rapid.T, k fhir.Key) store.Record {
 		at := fhir.Micros(moment(t, "instant"))
 		rec.Index = append(rec.Index, fhir.Index{Param: "issued", Kind: fhir.Date, Low: at, High: at})
 	}
-	for range rapid.IntRange(0, 2).Draw(t, "relations") {
+	for range max(0, rapid.IntRange(-2, 2).Draw(t, "relations")) {
 		rel := fhir.Relation{Actor: one(t, "actor", c.actors...), Patient: one(t, "patient", c.patients...), Ended: momentOrNone(t, "ended")}
 		if rapid.Bool().Draw(t, "in episode") {
 			rel.Episode = one(t, "episode", c.episodes...)
@@ -112,6 +111,12 @@ func (c scene) record(t *rapid.T, k fhir.Key) store.Record {
 	if k.Type == "EpisodeOfCare" {
 		rec.Relations = append(rec.Relations, fhir.Relation{Actor: k, Patient: one(t, "patient", c.patients...), Ended: momentOrNone(t, "episode ended")})
 	}
+	for _, rel := range rec.Relations {
+		if !slices.Contains(rec.Patients, rel.Patient) {
+			rec.Patients = append(rec.Patients, rel.Patient)
+		}
+	}
+	slices.SortFunc(rec.Patients, fhir.Key.Compare)
 	return rec
 }
 

@@ -36,7 +36,7 @@ var patients = []testCase{
 	{"what is known of patients comes in the order asked for, of an unknown one its key", func(t *testing.T, s store.Store) {
 		a, b, no := key("Patient", "a"), key("Patient", "b"), key("Patient", "no")
 		rel := fhir.Relation{Actor: key("Practitioner", "t"), Patient: b, Episode: key("EpisodeOfCare", "e"), Ended: epoch.Add(time.Microsecond)}
-		put(t, s, key("Encounter", "1"), "x", store.Record{Facts: fhir.Facts{Class: "c"}, Relations: []fhir.Relation{rel}})
+		put(t, s, key("Encounter", "1"), "x", store.Record{Facts: fhir.Facts{Class: "c", Patients: []fhir.Key{b}}, Relations: []fhir.Relation{rel}})
 		setProfile(t, s, a, "pa", epoch.Add(90*time.Microsecond))
 		setProfile(t, s, b, "pb", time.Time{})
 		same(t, []fhir.PatientFacts{{Patient: b, Profile: "pb", Relations: []fhir.Relation{rel}}, {Patient: no}, {Patient: a, Profile: "pa", Until: epoch.Add(90 * time.Microsecond)}},
@@ -49,7 +49,14 @@ var patients = []testCase{
 			return fhir.Relation{Actor: key("Practitioner", actor), Patient: of}
 		}
 		with := func(rs ...fhir.Relation) store.Record {
-			return store.Record{Facts: fhir.Facts{Class: "c"}, Relations: rs}
+			rec := about("c")
+			for _, r := range rs {
+				if !slices.Contains(rec.Patients, r.Patient) {
+					rec.Patients = append(rec.Patients, r.Patient)
+				}
+			}
+			rec.Relations = rs
+			return rec
 		}
 		put(t, s, k, "x", with(tie("a", p), tie("b", p), tie("a", q)))
 		put(t, s, other, "x", with(tie("c", p)))
@@ -75,7 +82,7 @@ var patients = []testCase{
 			}
 		}
 		tied := func(ended time.Time) store.Record {
-			return store.Record{Facts: fhir.Facts{Class: "c"}, Relations: []fhir.Relation{{Actor: therapist, Patient: p, Ended: ended}}}
+			return store.Record{Facts: fhir.Facts{Class: "c", Patients: []fhir.Key{p}}, Relations: []fhir.Relation{{Actor: therapist, Patient: p, Ended: ended}}}
 		}
 		check("no tie", 0)
 		put(t, s, key("CareTeam", "1"), "x", tied(time.Time{}))

@@ -201,7 +201,7 @@ var inTransaction = fhir.Relation{Actor: key("Practitioner", "t"), Patient: key(
 // writeOneOfEach writes with every method of Tx.
 func writeOneOfEach(ctx context.Context, tx store.Tx) error {
 	rec := identified("t")
-	rec.Class, rec.Relations = "class of the transaction", []fhir.Relation{inTransaction}
+	rec.Class, rec.Patients, rec.Relations = "class of the transaction", []fhir.Key{inTransaction.Patient}, []fhir.Relation{inTransaction}
 	_, _, err := tx.Put(ctx, made(key("Goal", "t"), "x"), rec, store.Condition{})
 	return errors.Join(err,
 		tx.SetProfile(ctx, key("Patient", "t"), "profile of the transaction", time.Time{}),

@@ -12,9 +12,11 @@ import (
 	"rapport/fhir/store"
 )
 
-// memory is the smallest store that keeps the contract: a value that is copied for
-// each transaction. The suite is tried on it, and on what is left of it when one
-// promise is broken.
+// NewMemory returns the smallest store that keeps the contract: a value that is
+// copied for each transaction. It is for tests of what stands on a store; the suite
+// is tried on it, and on what is left of it when one promise is broken.
+func NewMemory(clock fhir.Clock) store.Store { return newMemory(clock) }
+
 type memory struct {
 	mu    sync.Mutex
 	now   fhir.Clock
