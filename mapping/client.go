@@ -8,18 +8,15 @@ import (
 )
 
 // client → Patient. It is built as an Object, since the models have no room for
-// what is said about a missing birth date or gender.
+// what is said about a missing birth date.
 func (w *writer) client(r *practice.Client) {
 	var x extensions
 	x.concept("birth-country", r.BirthCountry)
 	x.concept("indigenous-status", r.Indigenous)
 	x.details(r.Details)
 
-	// US Core asks for the parts of a name or the reason why there are none; a name
-	// that is known only as one text is neither.
-	named := r.Name.Family != "" || len(r.Name.Given) > 0
 	o := fhir.NewResource(w.key("Patient")).
-		Set("meta", administrative.object(claim("patient", named || r.Name.IsZero()))).
+		Set("meta", administrative.object(claim("patient", isUSCorePatient(r)))).
 		Set("extension", x.objects()).
 		Set("identifier", objects(w.identifiers(r.Identifiers)))
 	if r.Active != nil {
@@ -31,11 +28,7 @@ func (w *writer) client(r *practice.Client) {
 		o.Set("name", []json.RawMessage{object(humanName(r.Name))})
 	}
 	o.Set("telecom", objects(w.telecom(r.Telecom)))
-	if r.Gender != "" {
-		o.Set("gender", r.Gender)
-	} else {
-		o.Set("_gender", fhir.NewObject().Set("extension", extensions{absent("unknown")}.objects()))
-	}
+	o.Set("gender", r.Gender)
 	o.Set("birthDate", r.BirthDate)
 	var sure extensions
 	sure.code("birth-date-accuracy", r.BirthDateAccuracy)
@@ -60,6 +53,18 @@ func (w *writer) client(r *practice.Client) {
 	o.Set("generalPractitioner", gps)
 	o.Set("managingOrganization", w.target("organisation", r.Organisation, "/organisation"))
 	w.add(o)
+}
+
+// isUSCorePatient: US Core asks for the parts of a name or the reason why there are
+// none (a name that is known only as one text is neither), for a gender, and for
+// the system of every identifier.
+func isUSCorePatient(r *practice.Client) bool {
+	for _, i := range r.Identifiers {
+		if i.System == "" {
+			return false
+		}
+	}
+	return r.Gender != "" && (r.Name.IsZero() || r.Name.Family != "" || len(r.Name.Given) > 0)
 }
 
 func languages(ls []practice.Language) (out []*fhir.Object) {

@@ -166,7 +166,7 @@ func (w *writer) provision(r *practice.Consent, c covered) *r4.ConsentProvision 
 
 func (w *writer) consentExtensions(r *practice.Consent) []r4.Extension {
 	var x extensions
-	x.reference(episodeURL, w.target("episode", r.Episode, "/episode"))
+	x.episode("Consent", w.target("episode", r.Episode, "/episode"))
 	x.reference(extensionURL("consent-witness"), w.target("practitioner", r.Witness, "/witness"))
 	x.details(r.Details)
 	return x
@@ -176,7 +176,7 @@ func (d *reader) consent() *practice.Consent {
 	p := d.n.Get("provision")
 	out := &practice.Consent{
 		Client:       refIn(d.n.Get("patient")),
-		Episode:      refIn(extensionAt(d.n, episodeURL).Get("valueReference")),
+		Episode:      episodeIn(d.n),
 		Organisation: refIn(d.n.Get("organization").Index(0)),
 		Status:       d.n.Get("status").Text(),
 		Decision:     p.Get("type").Text(),

@@ -78,7 +78,7 @@ func (w *writer) diagnosis(r *practice.Episode, i int, dg practice.Diagnosis, su
 		AbatementDateTime: text(dg.End),
 		RecordedDate:      text(dg.Recorded),
 		Recorder:          w.ref("practitioner", dg.By, at+"/by"),
-		Extension:         w.episodeLink(w.key("EpisodeOfCare")),
+		Extension:         w.episodeLink("Condition"),
 	}
 	if dg.Status != "" {
 		c.VerificationStatus = of(concept4(verificationSystem, dg.Status, ""))
@@ -106,9 +106,9 @@ func (w *writer) diagnosis(r *practice.Episode, i int, dg practice.Diagnosis, su
 
 // episodeLink says to which course something belongs, for types that have no
 // element for it.
-func (w *writer) episodeLink(k fhir.Key) []r4.Extension {
+func (w *writer) episodeLink(typ string) []r4.Extension {
 	var x extensions
-	x.reference(episodeURL, k)
+	x.episode(typ, w.key("EpisodeOfCare"))
 	return x
 }
 
@@ -122,7 +122,10 @@ func (w *writer) team(r *practice.Episode, subject r4.Reference) {
 		Identifier: w.identifier("team"),
 		Subject:    &subject,
 		Period:     period(r.Start, r.End),
-		Extension:  w.episodeLink(w.key("EpisodeOfCare")),
+		Extension:  w.episodeLink("CareTeam"),
+	}
+	if r.Status == "entered-in-error" {
+		t.Status = of(r4.CareTeamStatusEnteredInError)
 	}
 	for i, p := range r.Team {
 		t.Participant = append(t.Participant, r4.CareTeamParticipant{Member: of(w.must("practitioner", p, fmt.Sprintf("/team/%d", i)))})
@@ -135,7 +138,7 @@ func (w *writer) fact(r *practice.Episode, i int, f practice.Detail, subject r4.
 	o := r4.Observation{
 		Id:                of(w.key("Observation", f.About.System, f.About.Code, strconv.Itoa(i)).ID),
 		Meta:              clinical.meta(usCore + "simple-observation"),
-		Extension:         w.episodeLink(w.key("EpisodeOfCare")),
+		Extension:         w.episodeLink("Observation"),
 		Identifier:        w.identifier("fact", strconv.Itoa(i+1)),
 		Status:            r4.ObservationStatusFinal,
 		Category:          []r4.CodeableConcept{concept4(observationCategory, "social-history", "")},
@@ -198,6 +201,9 @@ func (d *reader) episode() *practice.Episode {
 		out.Diagnoses = append(out.Diagnoses, dg)
 	}
 	for _, n := range d.of("CareTeam") {
+		if !d.belongs(n) {
+			continue
+		}
 		for p := range n.Get("participant").Elements() {
 			out.Team = append(out.Team, refIn(p.Get("member")))
 		}
@@ -212,8 +218,7 @@ func (d *reader) episode() *practice.Episode {
 
 // belongs reports whether a resource is linked to this course.
 func (d *reader) belongs(n fhir.Node) bool {
-	k, ok := extensionAt(n, episodeURL).Get("valueReference").Ref()
-	return ok && k == d.key
+	return episodeIn(n).Stored == d.key
 }
 
 func factIn(n fhir.Node) practice.Detail {

@@ -42,6 +42,17 @@ func (x *extensions) reference(url string, k fhir.Key) {
 	}
 }
 
+// episode says to which course of therapy a resource of a type belongs that has no
+// element for it. HL7's extension may not stand on every type.
+func (x *extensions) episode(typ string, k fhir.Key) {
+	url := episodeURL
+	switch typ {
+	case "Goal", "Appointment", "Consent", "CareTeam":
+		url = extensionURL("episode")
+	}
+	x.reference(url, k)
+}
+
 // details writes what the source says beyond our fields.
 func (x *extensions) details(ds []practice.Detail) {
 	for _, d := range ds {
@@ -87,6 +98,14 @@ func extensionAt(n fhir.Node, url string) fhir.Node {
 		}
 	}
 	return fhir.Node{}
+}
+
+// episodeIn reads the link to a course of therapy.
+func episodeIn(n fhir.Node) practice.Ref {
+	if e := extensionAt(n, episodeURL); e.Exists() {
+		return refIn(e.Get("valueReference"))
+	}
+	return refIn(extension(n, "episode").Get("valueReference"))
 }
 
 func detailsIn(n fhir.Node) (out []practice.Detail) {

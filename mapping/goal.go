@@ -25,7 +25,7 @@ func (w *writer) goal(r *practice.Goal) {
 		w.fail("/therapist", fhir.Errorf(fhir.Required, "/therapist", "is needed beside therapistAgrees"))
 	}
 	x = append(x, accepts(therapist, r.TherapistAgrees)...)
-	x.reference(episodeURL, w.target("episode", r.Episode, "/episode"))
+	x.episode("Goal", w.target("episode", r.Episode, "/episode"))
 	if r.ExpressedBy != "therapist" && r.TherapistAgrees == "" {
 		x.reference(extensionURL("goal-therapist"), w.target("practitioner", r.Therapist, "/therapist"))
 	}
@@ -88,7 +88,7 @@ func accepts(who *r4.Reference, status string) extensions {
 func (d *reader) goal() *practice.Goal {
 	out := &practice.Goal{
 		Client:      refIn(d.n.Get("subject")),
-		Episode:     refIn(extensionAt(d.n, episodeURL).Get("valueReference")),
+		Episode:     episodeIn(d.n),
 		Description: d.n.Get("description").Get("text").Text(),
 		Status:      d.n.Get("lifecycleStatus").Text(),
 		Achievement: codeIn(d.n.Get("achievementStatus"), achievementSystem),

@@ -24,7 +24,7 @@ var activityStatus = map[string]string{
 // Source: US Core CarePlan.
 func (w *writer) plan(r *practice.Plan) {
 	var x extensions
-	x.reference(episodeURL, w.target("episode", r.Episode, "/episode"))
+	x.episode("CarePlan", w.target("episode", r.Episode, "/episode"))
 	x.text("plan-adjustment-reason", r.Because)
 	x.details(r.Details)
 	told := narrative(r.Title, r.Summary)
@@ -80,7 +80,7 @@ func (w *writer) phase(r *practice.Plan, p practice.Phase, nth string, i int) {
 	}
 	var x extensions
 	x = append(x, indexed("plan-phase-position", i+1)...)
-	x.reference(episodeURL, w.target("episode", r.Episode, "/episode"))
+	x.episode("CarePlan", w.target("episode", r.Episode, "/episode"))
 	w.add(fhir.NewResource(w.key("CarePlan", p.Phase, nth)).
 		Set("meta", clinical.object()).
 		Set("extension", x.objects()).
@@ -151,7 +151,7 @@ func narrative(parts ...string) *fhir.Object {
 func (d *reader) plan() *practice.Plan {
 	out := &practice.Plan{
 		Client:  refIn(d.n.Get("subject")),
-		Episode: refIn(extensionAt(d.n, episodeURL).Get("valueReference")),
+		Episode: episodeIn(d.n),
 		Author:  refIn(d.n.Get("author")),
 		Status:  d.n.Get("status").Text(),
 		Title:   d.n.Get("title").Text(),

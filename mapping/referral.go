@@ -84,7 +84,7 @@ func reasons(r *practice.Referral) (out []r4.CodeableConcept) {
 
 func (w *writer) referralExtensions(r *practice.Referral, from, requester fhir.Key) []r4.Extension {
 	var x extensions
-	x.reference(episodeURL, w.target("episode", r.Episode, "/episode"))
+	x.episode("ServiceRequest", w.target("episode", r.Episode, "/episode"))
 	x.code("referral-direction", r.Direction)
 	x.concept("referral-requester-role", r.RequesterRole)
 	if !requester.IsZero() {
@@ -155,7 +155,7 @@ func (w *writer) stored(rs []practice.Ref, at string) (out []fhir.Key) {
 func (d *reader) referral() *practice.Referral {
 	out := &practice.Referral{
 		Client:        refIn(d.n.Get("subject")),
-		Episode:       refIn(extensionAt(d.n, episodeURL).Get("valueReference")),
+		Episode:       episodeIn(d.n),
 		Direction:     extension(d.n, "referral-direction").Get("valueCode").Text(),
 		From:          refIn(extension(d.n, "referral-from").Get("valueReference")),
 		RequesterRole: conceptIn(extension(d.n, "referral-requester-role").Get("valueCodeableConcept")),

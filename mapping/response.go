@@ -108,7 +108,7 @@ func (w *writer) scored(r *practice.Response, in *instrument.Instrument, o instr
 // responseExtensions says what neither resource has an element for; answeredBy is
 // given where it is not said by a reference.
 func (w *writer) responseExtensions(r *practice.Response, answeredBy string) (x extensions) {
-	x.reference(episodeURL, w.target("episode", r.Episode, "/episode"))
+	x.episode("QuestionnaireResponse", w.target("episode", r.Episode, "/episode"))
 	x.code("response-answered-by", answeredBy)
 	x.concept("response-reason", r.Reason)
 	for _, s := range r.Unscored {
@@ -186,7 +186,7 @@ func (d *reader) items(out *practice.Response, in *instrument.Instrument, parent
 func (d *reader) occasion(out *practice.Response) {
 	out.Client = refIn(d.n.Get("subject"))
 	out.Session = refIn(d.n.Get("encounter"))
-	out.Episode = refIn(extensionAt(d.n, episodeURL).Get("valueReference"))
+	out.Episode = episodeIn(d.n)
 	out.AnsweredBy = extension(d.n, "response-answered-by").Get("valueCode").Text()
 	out.Reason = conceptIn(extension(d.n, "response-reason").Get("valueCodeableConcept"))
 	out.Details = detailsIn(d.n)

@@ -165,7 +165,7 @@ func (w *writer) appointment(r *practice.Session) {
 	x.code("session-place", r.Place)
 	x.concept("session-venue", r.Venue)
 	x.yes("session-interpreter", r.Interpreter)
-	x.reference(episodeURL, w.target("episode", r.Episode, "/episode"))
+	x.episode("Appointment", w.target("episode", r.Episode, "/episode"))
 	x.details(r.Details)
 	client, org := w.target("client", r.Client, "/client"), w.target("organisation", r.Organisation, "/organisation")
 	if client.IsZero() {
@@ -307,7 +307,7 @@ func primaryIn(p fhir.Node) *bool {
 func (d *reader) appointment() *practice.Session {
 	out := &practice.Session{
 		Status:           d.n.Get("status").Text(),
-		Episode:          refIn(extensionAt(d.n, episodeURL).Get("valueReference")),
+		Episode:          episodeIn(d.n),
 		Organisation:     refIn(extension(d.n, "session-organisation").Get("valueReference")),
 		CancelledBecause: conceptIn(d.n.Get("cancelationReason")),
 		Start:            d.n.Get("start").Text(),

@@ -12,11 +12,17 @@ import (
 //go:embed tables/*.json
 var tableFiles embed.FS
 
+// extensionTable is the one file that is no resource: it lists what extensions
+// there are.
+const extensionTable = "tables/extensions.json"
+
 // tables are the code systems and ConceptMaps that records are told in.
 type tables struct {
 	systems map[string][]fhir.Node // slug → concepts, in the order of their file
 	maps    map[string]fhir.Node   // slug of the source system → the ConceptMap's group
-	all     []fhir.Resource
+
+	resources  []fhir.Resource // the files themselves
+	extensions []fhir.Resource // StructureDefinitions
 }
 
 // target is what a ConceptMap says for a code.
@@ -33,11 +39,17 @@ func loadTables() (*tables, error) {
 		if err != nil {
 			return nil, err
 		}
+		if name == extensionTable {
+			if t.extensions, err = extensionDefinitions(b); err != nil {
+				return nil, fmt.Errorf("mapping: %s: %w", name, err)
+			}
+			continue
+		}
 		r, err := fhir.Parse(b)
 		if err != nil {
 			return nil, fmt.Errorf("mapping: %s: %w", name, err)
 		}
-		t.all = append(t.all, r)
+		t.resources = append(t.resources, r)
 		switch r.Type {
 		case "CodeSystem":
 			t.systems[r.ID] = slices.Collect(r.Root().Get("concept").Elements())
@@ -48,16 +60,6 @@ func loadTables() (*tables, error) {
 		}
 	}
 	return t, nil
-}
-
-// Definitions returns what a server keeps so that codes of our own can be looked
-// up: the code systems and ConceptMaps of this package. The same for every Mapper.
-func Definitions() ([]fhir.Resource, error) {
-	t, err := loadTables()
-	if err != nil {
-		return nil, err
-	}
-	return t.all, nil
 }
 
 // display returns how a code of ours is called; false for one that is none.
