@@ -49,6 +49,10 @@ func Decode(kind string, b []byte) (Record, error) {
 		return nil, j.issues()
 	}
 	if err := json.Unmarshal(b, r); err != nil {
+		var whole *json.UnmarshalTypeError // 50.0 is an integer to JSON Schema and none to Go
+		if errors.As(err, &whole) {
+			return nil, fhir.Errorf(fhir.Structure, "/"+strings.ReplaceAll(whole.Field, ".", "/"), "must be a whole number, written without fraction and exponent")
+		}
 		return nil, fmt.Errorf("practice: the schema of %s lets pass what its type cannot hold: %w", kind, err)
 	}
 	return r, nil
