@@ -102,7 +102,9 @@ func (w *writer) scored(r *practice.Response, in *instrument.Instrument, o instr
 		w.fail("/scores", err)
 		return
 	}
-	w.extended(obs, w.responseExtensions(r, r.AnsweredBy))
+	// A score's code is shared by the versions of an instrument.
+	x := extensions{{Url: extensionURL("response-instrument"), ValueCanonical: of(in.Canonical())}}
+	w.extended(obs, append(x, w.responseExtensions(r, r.AnsweredBy)...))
 }
 
 // responseExtensions says what neither resource has an element for; answeredBy is
@@ -234,8 +236,11 @@ func (d *reader) score() *practice.Response {
 	return out
 }
 
-// measuredBy finds the instrument whose total an Observation is.
+// measuredBy finds the instrument whose scores an Observation tells.
 func (d *reader) measuredBy() *instrument.Instrument {
+	if e := extension(d.n, "response-instrument"); e.Exists() {
+		return d.m.instruments.ByURL(e.Get("valueCanonical").Text())
+	}
 	for _, in := range d.m.instruments.All() {
 		if c := in.Total().Code; d.n.Get("code").HasCoding(c.System, c.Code) {
 			return in
