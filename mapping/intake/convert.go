@@ -1,0 +1,91 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"rapport/fhir"
+	"rapport/mapping/practice"
+	"rapport/mapping/site"
+)
+
+// Mapper turns records into FHIR; *mapping.Mapper is one.
+type Mapper interface {
+	// ToFHIR returns the resources that a record stands for, the record itself first.
+	ToFHIR(practice.Record) ([]fhir.Resource, error)
+	// Superseded lists what an earlier version of the record may have given and this
+	// one does not.
+	Superseded(practice.Record) ([]fhir.Key, error)
+}
+
+// convert takes a record from the source's words to FHIR: against its kind's
+// schema, through the mapper, through the check.
+func (r *run) convert(ctx context.Context, rec site.Record) (practice.Record, []fhir.Resource, error) {
+	native, err := practice.Decode(rec.Kind, rec.JSON)
+	if err != nil {
+		return nil, nil, unplaced(err)
+	}
+	practice.OriginOf(native).System = r.Site.System
+	rs, err := r.Mapper.ToFHIR(native)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(rs) == 0 {
+		return nil, nil, fmt.Errorf("intake: a record of the kind %s gave no resource", rec.Kind)
+	}
+	if r.Check == nil {
+		return native, rs, nil
+	}
+	for _, res := range rs {
+		if err := r.Check(ctx, res); err != nil {
+			return nil, nil, err
+		}
+	}
+	return native, rs, nil
+}
+
+// unplaced takes line and column out of what is said of a record's JSON: nobody
+// but us has seen that JSON, and the row's own line is told.
+func unplaced(err error) error {
+	var out fhir.Errors
+	for _, e := range fhir.IssuesOf(err) {
+		c := *e
+		if _, rest, ok := strings.Cut(c.Detail, ": "); ok && strings.HasPrefix(c.Detail, "line ") {
+			c.Detail = rest
+		}
+		out = append(out, &c)
+	}
+	return out
+}
+
+// withdraw deletes what an earlier version of a record gave and this one does not:
+// the Encounter of a session that turns out to have been cancelled. Nothing is
+// looked for where the record is as it was; where it is new only the one resource
+// that may have stood for it in its place.
+func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, es []fhir.Effect) ([]fhir.Key, error) {
+	fresh, same := es[0] == fhir.Created, true
+	for _, e := range es {
+		same = same && e != fhir.Created && e != fhir.Updated
+	}
+	if same {
+		return nil, nil
+	}
+	ks, err := r.Mapper.Superseded(native)
+	if err != nil {
+		return nil, err
+	}
+	var gone []fhir.Key
+	for i, k := range ks {
+		w, err := tx.As(fhir.Act{Interaction: fhir.Delete, Type: k.Type, ID: k.ID}).Delete(ctx, k, fhir.Condition{})
+		switch {
+		case err != nil:
+			return nil, err
+		case w.Effect == fhir.Removed:
+			gone = append(gone, k)
+		case fresh && i == 0:
+			return nil, nil
+		}
+	}
+	return gone, nil
+}

@@ -1,0 +1,43 @@
+// Package intake runs imports: a source's rows, through a site mapping and the
+// mapper, into the store by way of the gate; each row ends created, updated,
+// unchanged, quarantined or rejected, and whoever imports is told which, by file
+// and line.
+//
+//   - config.go: what a run needs. source.go: what it reads from.
+//   - run.go: the run; read.go: tables and their headers.
+//   - held.go, ledger.go: rows that others look up; what became of each record.
+//   - convert.go: from a record to resources, and what a changed record no longer gives.
+//   - store.go, provenance.go, questionnaire.go: batches, and what goes with them.
+//   - dangling.go, summary.go: what the run refers to and does not hold; the report.
+//
+// # Limits
+//
+// A run keeps 16 bytes and a map's overhead for each row and record, and whole
+// the tables that others look up. A row can depend on one of its own table only if
+// that one stands before it. Deletions (PMHC's delete files, snapshots) are not
+// read yet.
+//
+// # Decisions
+//
+// Rejected is what could not be read or is not ours (another tenant's, a key that
+// stands twice); quarantined is what was read and waits for a person. What depends
+// on either is quarantined too and says which row it waits for: half a course of
+// therapy would be read as a whole one.
+//
+// A reference to what is not in the upload is allowed, and listed if it is not in
+// the store either: an intake may come with next month's file. Ids are made from
+// business keys, so it will fit then.
+//
+// Two rows with one key are never merged, the second is rejected: which one is right
+// is for the practice to say.
+//
+// Rows are stored in batches of one transaction, for speed; a batch that fails for
+// a reason in a record is stored row by row. An error of the store, of rights or of
+// ourselves stops the run instead: it would meet every row.
+//
+// The Provenance is written in the transaction of what it speaks of, and only where
+// something was written. So the second import of a file writes nothing at all.
+//
+// A resource that a record no longer gives is deleted with the change that says
+// so; its versions stay in the history.
+package intake

@@ -1,0 +1,215 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"rapport/fhir"
+	"rapport/mapping/site"
+)
+
+// tries is how often a transaction that lost to another is begun again.
+const tries = 3
+
+// flush stores the batch in one transaction. If that fails for a reason that lies
+// in a record, the units are stored one by one, so that one keeps no other.
+func (r *run) flush(ctx context.Context) error {
+	batch := r.batch
+	r.batch, r.size = nil, 0
+	if len(batch) == 0 {
+		return nil
+	}
+	err := r.store(ctx, batch)
+	if err == nil || !ofRecord(err) {
+		return err
+	}
+	for _, u := range batch {
+		if len(batch) > 1 {
+			if ref, p, lost := r.lost(u); lost { // by one of this batch
+				r.quarantine(u.table, u.row, u.kinds, missing(ref, p))
+				continue
+			}
+			if err = r.store(ctx, []*unit{u}); err == nil {
+				continue
+			}
+			if !ofRecord(err) {
+				return err
+			}
+		}
+		r.quarantine(u.table, u.row, u.kinds, why(err))
+	}
+	return nil
+}
+
+// lost returns what a unit depends on and is not there, and the row that should have
+// given it.
+func (r *run) lost(u *unit) (site.Ref, site.Place, bool) {
+	for _, rec := range u.records {
+		if ref, p, lost := r.ledger.lost(rec.Refs); lost {
+			return ref, p, true
+		}
+	}
+	return site.Ref{}, site.Place{}, false
+}
+
+func missing(ref site.Ref, p site.Place) string {
+	return fmt.Sprintf("depends on the %s of a row that was not stored (%s)", ref.Kind, p)
+}
+
+// ofRecord reports whether an error lies in what is stored, rather than in the
+// store, the caller's rights or ourselves; those stop the run.
+func ofRecord(err error) bool {
+	switch fhir.CodeOf(err) {
+	case fhir.Exception, fhir.Login, fhir.Forbidden, fhir.Throttled, fhir.Transient, fhir.Timeout, fhir.Conflict:
+		return false
+	}
+	return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// why is what a person is told of an error: its code, place and detail, which are
+// free of PHI by contract; of an error that is none of ours nothing but that.
+func why(err error) string {
+	var refusal *site.Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Error()
+	}
+	is := fhir.IssuesOf(err)
+	s := is[0].Detail
+	if len(is[0].At) > 0 {
+		s = is[0].At[0] + ": " + s
+	}
+	if len(is) > 1 {
+		s += fmt.Sprintf(" (and %d more)", len(is)-1)
+	}
+	return s
+}
+
+// effects is what storing a unit did.
+type effects struct {
+	of   [][]fhir.Effect // per record, per resource
+	gone [][]fhir.Key    // per record: what was withdrawn
+}
+
+// store writes units, and who did it and from what, in one transaction.
+func (r *run) store(ctx context.Context, units []*unit) error {
+	var done []effects
+	var prov *pending
+	var asked *asking
+	var err error
+	for range tries {
+		err = r.Gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) error {
+			done, prov = make([]effects, len(units)), r.prov.begin()
+			asked = r.asked.begin()
+			for i, u := range units {
+				es, err := r.put(ctx, tx, u, prov, asked)
+				if err != nil {
+					return err
+				}
+				done[i] = es
+			}
+			return prov.put(ctx, tx, r)
+		})
+		if !fhir.Is(err, fhir.Conflict) || ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	r.prov.commit(prov)
+	r.asked.commit(asked, r)
+	for i, u := range units {
+		r.stored(u, done[i])
+	}
+	return nil
+}
+
+// put writes one unit's resources.
+func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, prov *pending, asked *asking) (effects, error) {
+	out := effects{make([][]fhir.Effect, len(u.records)), make([][]fhir.Key, len(u.records))}
+	for i := range u.records {
+		for _, res := range u.fhir[i] {
+			if err := asked.put(ctx, tx, r, res); err != nil {
+				return effects{}, err
+			}
+			w, err := tx.As(fhir.Act{Interaction: fhir.Update, Type: res.Type, ID: res.ID}).Put(ctx, res, fhir.Condition{SkipUnchanged: true})
+			if err != nil {
+				return effects{}, err
+			}
+			out.of[i] = append(out.of[i], w.Effect)
+			if w.Effect != fhir.Created && w.Effect != fhir.Updated {
+				continue
+			}
+			prov.target(res.Key)
+			for _, f := range r.Follow {
+				if err := f(ctx, tx, w); err != nil {
+					return effects{}, err
+				}
+			}
+		}
+		gone, err := r.withdraw(ctx, tx, u.native[i], out.of[i])
+		if err != nil {
+			return effects{}, err
+		}
+		out.gone[i] = gone
+		for _, k := range gone {
+			prov.target(k)
+		}
+	}
+	return out, nil
+}
+
+// stored counts a unit that is committed.
+func (r *run) stored(u *unit, es effects) {
+	row := Unchanged
+	for i, rec := range u.records {
+		o := Unchanged
+		for _, k := range es.gone[i] {
+			count(r.types, k.Type).Removed++
+			o = Updated // it was there in another shape
+		}
+		for j, e := range es.of[i] {
+			res := u.fhir[i][j]
+			c := outcomeOf(e)
+			count(r.types, res.Type).add(c, 1)
+			switch {
+			case j == 0 && c == Created && o != Updated: // the record itself; the others go with it
+				o = Created
+			case c != Unchanged && o == Unchanged:
+				o = Updated
+			}
+			r.links.follow(res, u.row.Place)
+		}
+		count(r.kinds, rec.Kind).add(o, 1)
+		r.ledger.keep(rec.Ref)
+		if rank(o) > rank(row) {
+			row = o
+		}
+		for _, p := range rec.Used {
+			r.used(p, o)
+		}
+	}
+	r.count(u.row.File).add(row, 1)
+}
+
+// used raises the outcome of a row of a table without records of its own.
+func (r *run) used(p site.Place, o Outcome) {
+	t := r.Site.Table(p.File)
+	if t == nil || len(t.Emits) > 0 {
+		return
+	}
+	if h := r.held[t.Name]; h != nil {
+		h.use(p, o, "")
+	}
+}
+
+func outcomeOf(e fhir.Effect) Outcome {
+	switch e {
+	case fhir.Created:
+		return Created
+	case fhir.Updated:
+		return Updated
+	}
+	return Unchanged
+}

@@ -1,0 +1,181 @@
+package intake
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"rapport/fhir"
+	"rapport/mapping/site"
+)
+
+// Outcome is what became of a row or a record.
+type Outcome uint8
+
+// The outcomes. Each row and each record of a run ends with one of them.
+const (
+	None        Outcome = iota // not decided
+	Created                    // was not there before
+	Updated                    // was there and says something else now
+	Unchanged                  // was there and says the same
+	Quarantined                // was read and cannot be stored: waits for a person
+	Rejected                   // could not be read, or is not ours to store
+)
+
+var outcomes = [...]string{"none", "created", "updated", "unchanged", "quarantined", "rejected"}
+
+// String returns the outcome's name.
+func (o Outcome) String() string { return outcomes[o] }
+
+// Counts is how many ended how.
+type Counts struct {
+	Name                                               string
+	Created, Updated, Unchanged, Quarantined, Rejected int
+	Removed                                            int // of resources alone: what a record no longer gives
+}
+
+// Total is how many there were.
+func (c Counts) Total() int { return c.Created + c.Updated + c.Unchanged + c.Quarantined + c.Rejected }
+
+func (c *Counts) add(o Outcome, n int) {
+	switch o {
+	case Created:
+		c.Created += n
+	case Updated:
+		c.Updated += n
+	case Unchanged:
+		c.Unchanged += n
+	case Quarantined:
+		c.Quarantined += n
+	case Rejected:
+		c.Rejected += n
+	}
+}
+
+// Failure is a row that was not stored, and why. It is free of what the row says
+// but for short codes.
+type Failure struct {
+	site.Place
+	Outcome Outcome
+	Reason  string
+}
+
+// Dangling is a reference to something that is neither in the upload nor in the
+// store. Such are allowed: what they name may come with a later upload.
+type Dangling struct {
+	site.Place        // the row that refers
+	Element    string // e.g. EpisodeOfCare.referralRequest
+	Target     fhir.Key
+}
+
+// Summary is what became of a run. It holds no one's record and may be shown and
+// logged: files, lines, column names, short codes and keyed ids.
+type Summary struct {
+	Source, Digest string // file name; SHA-256
+	Mapping        string // name and version
+	Began, Ended   time.Time
+	Tables         []Counts   // rows, per table in the order they were read
+	Kinds          []Counts   // records, per kind
+	Resources      []Counts   // per type: created, updated, unchanged
+	Failures       []Failure  // in the order of files and lines, at most 10,000
+	Failed         int        // how many there were
+	Dangling       []Dangling // at most 10,000
+	Loose          int        // how many there were
+	Notes          []string   // what whoever imports should know
+	Provenance     []fhir.Key // who did it and from what; none when nothing changed
+}
+
+// Complete reports whether every row was stored.
+func (s Summary) Complete() bool { return s.Failed == 0 }
+
+// Changed reports whether anything was written.
+func (s Summary) Changed() bool {
+	for _, r := range s.Resources {
+		if r.Created+r.Updated+r.Removed > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Kind returns the counts of a kind of record.
+func (s Summary) Kind(kind string) Counts { return named(s.Kinds, kind) }
+
+// Table returns the counts of a table's rows.
+func (s Summary) Table(table string) Counts { return named(s.Tables, table) }
+
+// Resource returns the counts of a resource type.
+func (s Summary) Resource(t string) Counts { return named(s.Resources, t) }
+
+func named(cs []Counts, name string) Counts {
+	for _, c := range cs {
+		if c.Name == name {
+			return c
+		}
+	}
+	return Counts{Name: name}
+}
+
+func counts(m map[string]*Counts) []Counts {
+	out := make([]Counts, 0, len(m))
+	for _, c := range m {
+		out = append(out, *c)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+// String is the summary as a person reads it on a terminal.
+func (s Summary) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s by %s, sha256 %.12s\n\n", s.Source, s.Mapping, s.Digest)
+	s.tables(&b)
+	if s.Failed > 0 {
+		fmt.Fprintf(&b, "\nnot stored: %d\n", s.Failed)
+		for _, f := range s.Failures {
+			fmt.Fprintf(&b, "  %s: %s: %s\n", f.Place, f.Outcome, f.Reason)
+		}
+		if more := s.Failed - len(s.Failures); more > 0 {
+			fmt.Fprintf(&b, "  and %d more\n", more)
+		}
+	}
+	if s.Loose > 0 {
+		fmt.Fprintf(&b, "\nreferences to what is not there yet: %d\n", s.Loose)
+		for _, d := range s.Dangling {
+			fmt.Fprintf(&b, "  %s: %s -> %s\n", d.Place, d.Element, d.Target)
+		}
+		if more := s.Loose - len(s.Dangling); more > 0 {
+			fmt.Fprintf(&b, "  and %d more\n", more)
+		}
+	}
+	for _, n := range s.Notes {
+		fmt.Fprintf(&b, "\nnote: %s\n", n)
+	}
+	return b.String()
+}
+
+// tables writes the counts.
+func (s Summary) tables(b *strings.Builder) {
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	for i, part := range []struct {
+		name string
+		rows []Counts
+		last string
+	}{{"rows", s.Tables, "quarantined\trejected"}, {"records", s.Kinds, "quarantined\trejected"}, {"resources", s.Resources, "removed"}} {
+		if i > 0 {
+			fmt.Fprintln(tw)
+		}
+		fmt.Fprintf(tw, "%s\tcreated\tupdated\tunchanged\t%s\n", part.name, part.last)
+		for _, c := range part.rows {
+			fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t", c.Name, c.Created, c.Updated, c.Unchanged)
+			if part.last == "removed" {
+				fmt.Fprintf(tw, "%d\n", c.Removed)
+			} else {
+				fmt.Fprintf(tw, "%d\t%d\n", c.Quarantined, c.Rejected)
+			}
+		}
+	}
+	_ = tw.Flush() // into memory
+}
