@@ -1,0 +1,32 @@
+// Package source reads what a practice's system hands over into the tables and
+// rows that mapping/intake imports: a folder of CSV files, a zip of them, or one
+// CSV file. It knows bytes, not meanings; those are in the site file.
+//
+//   - open.go: [Open] looks at a path and chooses.
+//   - folder.go, zip.go: the kinds, each with its limits.
+//   - csv.go: rows out of CSV, with the line of each and what is wrong with the broken ones.
+//   - text.go: byte order marks and character sets.
+//
+// # Limits
+//
+// A table may unpack to 2 GiB, a zip hold 1,000 entries and expand 250-fold (past
+// its first 16 MiB), a row hold 1 MiB, 1,000 lines and 2,000 columns. Nothing is
+// ever written to disk, so a path inside a zip cannot lead anywhere; only its last
+// part names the table, and two entries of one name are refused.
+//
+// # Decisions
+//
+// CSV is read by a reader of our own rather than by encoding/csv, which is its
+// oracle in a fuzz test: after a quote that is never closed the standard reader
+// has swallowed the rest of the file, and one broken row must keep the others.
+// Ours gives the row up after 1,000 lines, names its line and goes on behind it.
+//
+// The delimiter is found in the header unless the site file names it: of comma,
+// semicolon, tab and bar the one that splits the header most often. The header is
+// then compared with what the site file declares, so a wrong guess cannot pass.
+//
+// A file that is not UTF-8 is not guessed at: Latin-1 and its cousins decode any
+// bytes to something. Rows with other bytes are rejected with a line that says
+// which key of the site file declares the encoding. A byte order mark is a statement,
+// not a guess, and is honoured.
+package source
