@@ -1,0 +1,50 @@
+// Package web is HTTP: limits, headers, the bearer token, and the mounts
+//
+//	/fhir/…            the FHIR API (fhir/rest)
+//	/practice/…        native records of the practice (openapi.yaml)
+//	/livez /readyz     the process; the truth about what it depends on
+//	/metrics           Prometheus text
+//
+// and what the composition root mounts beside them (the built-in issuer).
+//
+//   - server.go: the routes, and what every request passes: headers, plain paths,
+//     survival of a panic. body.go, bearer.go: bodies and tokens.
+//   - fhir.go, health.go, metrics.go: one mount each.
+//   - practice.go: addresses of records; practice_job.go: one record into the
+//     store; practice_target.go: what it refers to; practice_feedback.go: what a
+//     response came to; practice_note.go: process notes.
+//
+// # Decisions
+//
+// Only this package knows gin. Its logger, its recovery and its trust in
+// X-Forwarded-For are not used: the first two print queries, the third believes
+// anyone.
+//
+// The tenant comes from the verified token and from nowhere else; a header or a
+// path that names another one is not looked at.
+//
+// Every answer is Cache-Control: private, no-store, but for /metadata and the
+// SMART configuration, which hold nothing of anybody.
+//
+// A path with dot segments, empty segments or needless escapes is refused, not
+// cleaned: whatever stands in front has judged the path as it was sent. A query
+// that cannot be read is refused, too; net/url would drop the part that could have
+// narrowed the answer.
+//
+// Compressed bodies are not taken. A limit on either side of a decompressor is
+// easily got wrong, and records are small.
+//
+// A record that is posted may refer only to what is there and what the sender may
+// know of; both fail alike, with the place in the record. An import may leave
+// references open, since what they mean may come with the next file. Rejected:
+// writing the reference with a warning, which nobody reads, so that a mistyped
+// therapist's key would stay for ever.
+//
+// Resources of a record have ids of our own making, so each is put as a create:
+// the gate makes an update of it where the id is in use and visible. What a
+// changed record no longer says is deleted, but a questionnaire's response is
+// marked entered-in-error, since its score, flags and tasks follow from that.
+//
+// Feedback is made inside the transaction from what it wrote and read; a score
+// that differs from the Observation that is stored undoes the whole.
+package web

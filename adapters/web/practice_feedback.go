@@ -1,0 +1,73 @@
+package web
+
+import (
+	"context"
+	"fmt"
+
+	"rapport/fhir"
+	"rapport/mapping/instrument"
+)
+
+// assessment is what a response came to.
+type assessment struct {
+	instrument.Feedback
+	Observation string `json:"observation,omitempty"` // Observation/id that holds the scores
+}
+
+// assess tells what a response that is stored came to: nothing for one that was
+// taken back, and scores only where the transaction holds them in an Observation.
+func (j *job) assess(ctx context.Context, tx fhir.Tx, qr fhir.Resource, derived []fhir.Written) (*assessment, error) {
+	if qr.Root().Get("status").Text() == "entered-in-error" || j.Library.ByURL(qr.Root().Get("questionnaire").Text()) == nil {
+		return nil, nil
+	}
+	var made []fhir.Resource
+	for _, w := range derived {
+		made = append(made, w.Resource)
+	}
+	in := tx.As(fhir.Act{Interaction: fhir.Read, Type: qr.Type, ID: qr.ID})
+	f, err := j.Library.Feedback(ctx, in, qr, made)
+	if err != nil {
+		return nil, err
+	}
+	a := &assessment{Feedback: f}
+	score, err := scoreOf(ctx, in, qr.Key, made)
+	if err != nil {
+		return nil, err
+	}
+	if score.IsZero() {
+		a.Scores, a.First, a.Last = []instrument.ScaleFacts{}, nil, nil
+		return a, nil
+	}
+	a.Observation = score.Key.String()
+	return a, agree(a.Feedback, score)
+}
+
+// scoreOf finds the Observation of a response's score: among what this transaction
+// derived, or where an earlier one stored it.
+func scoreOf(ctx context.Context, in fhir.Reader, qr fhir.Key, made []fhir.Resource) (fhir.Resource, error) {
+	k := instrument.Derived("Observation", qr, "score")
+	for _, r := range made {
+		if r.Key == k {
+			return r, nil
+		}
+	}
+	r, err := in.Read(ctx, k)
+	if absent(err) {
+		return fhir.Resource{}, nil
+	}
+	return r, err
+}
+
+// agree refuses to tell a score that is not the one that is stored. It cannot
+// happen while one scorer makes both; if it does, nothing is written.
+func agree(f instrument.Feedback, score fhir.Resource) error {
+	told, stored := f.Scores[0].Score, score.Root().At("valueQuantity", "value")
+	if told == nil && !stored.Exists() {
+		return nil
+	}
+	p, err := instrument.ParsePoints(stored.Decimal())
+	if err != nil || told == nil || p.Cmp(*told) != 0 {
+		return fmt.Errorf("the score that is stored is not the one to be told (%s)", score.Key)
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package web
+
+import (
+	"context"
+	"strconv"
+
+	"rapport/fhir"
+	"rapport/mapping"
+	"rapport/mapping/practice"
+)
+
+// job is one record on its way into the store.
+type job struct {
+	*Practice
+	gate   fhir.Gate
+	record practice.Record
+	mapper *mapping.Mapper
+	follow []fhir.Follow
+}
+
+// The outcomes of a record and of a resource.
+const (
+	created   = "created"
+	updated   = "updated"
+	unchanged = "unchanged"
+	removed   = "removed" // of a resource alone
+)
+
+// receipt is what is answered about a record, all of it as the transaction left it.
+type receipt struct {
+	Outcome   string      `json:"outcome"`
+	Resources []kept      `json:"resources"` // the record itself first, then what came of it
+	Issues    []issue     `json:"issues"`    // warnings; errors refuse the record
+	Feedback  *assessment `json:"feedback,omitempty"`
+}
+
+// kept is one resource and the version that stands for the record now.
+type kept struct {
+	Reference string `json:"reference"`
+	VersionID string `json:"versionId"`
+	Outcome   string `json:"outcome"`
+}
+
+// issue is an issue of an OperationOutcome.
+type issue struct {
+	Severity string `json:"severity"`
+	Code     string `json:"code"`
+	Details  struct {
+		Text string `json:"text"`
+	} `json:"details"`
+	Expression []string `json:"expression,omitempty"`
+}
+
+// tries is how often a transaction that lost to another is begun again.
+const tries = 3
+
+// do maps, checks and stores the record.
+func (j *job) do(ctx context.Context) (r receipt, err error) {
+	resources, err := j.mapper.ToFHIR(j.record)
+	if err != nil {
+		return r, err
+	}
+	warnings, err := j.check(ctx, resources)
+	if err != nil {
+		return r, err
+	}
+	for range tries {
+		err = j.gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) (err error) {
+			r, err = j.store(ctx, tx, resources)
+			return err
+		})
+		if !fhir.Is(err, fhir.Conflict) || ctx.Err() != nil {
+			break
+		}
+	}
+	r.Issues = warnings
+	return r, err
+}
+
+// check judges the resources as FHIR. What the mapping let pass and R4 does not is
+// told in FHIR's terms, since the record has no place for it.
+func (j *job) check(ctx context.Context, rs []fhir.Resource) ([]issue, error) {
+	warnings := []issue{}
+	var wrong fhir.Errors
+	for _, res := range rs {
+		for _, e := range j.Validate.Resource(ctx, res) {
+			if !e.Warn {
+				wrong = append(wrong, e)
+				continue
+			}
+			w := issue{Severity: "warning", Code: e.Code.Issue(), Expression: e.At}
+			w.Details.Text = e.Detail
+			warnings = append(warnings, w)
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	return warnings, nil
+}
+
+// store writes the resources, what comes of them, and takes back what the record
+// no longer says, within one transaction. It may run again.
+func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r receipt, err error) {
+	if err := j.targets(ctx, tx, rs); err != nil {
+		return r, err
+	}
+	var derived []fhir.Written
+	var ws []fhir.Written
+	for _, res := range rs {
+		// The id is of our own making, so that this is a create to who posts it
+		// first and an update after that; the gate tells them apart.
+		w, err := j.put(ctx, tx.As(fhir.Act{Interaction: fhir.Create, Type: res.Type}), res, &derived)
+		if err != nil {
+			return r, err
+		}
+		ws = append(ws, w)
+	}
+	gone, err := j.withdraw(ctx, tx, &derived)
+	if err != nil {
+		return r, err
+	}
+	r.Outcome = outcomeOf(ws, gone)
+	for _, w := range append(ws, append(derived, gone...)...) {
+		r.Resources = append(r.Resources, kept{w.Key.String(), strconv.FormatInt(w.Version, 10), effectOf(w)})
+	}
+	if rs[0].Type == "QuestionnaireResponse" {
+		r.Feedback, err = j.assess(ctx, tx, ws[0].Resource, derived)
+	}
+	return r, err
+}
+
+// put writes one resource and runs what must come of it.
+func (j *job) put(ctx context.Context, tx fhir.Tx, res fhir.Resource, derived *[]fhir.Written) (fhir.Written, error) {
+	w, err := tx.Put(ctx, res, fhir.Condition{SkipUnchanged: true})
+	if err != nil || w.Effect != fhir.Created && w.Effect != fhir.Updated {
+		return w, err
+	}
+	for _, follow := range j.follow {
+		if err := follow(ctx, witness{tx, derived}, w); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+// witness is a transaction that remembers what was derived in it.
+type witness struct {
+	fhir.Tx
+	derived *[]fhir.Written
+}
+
+// As implements fhir.Tx.
+func (w witness) As(a fhir.Act) fhir.Tx { return witness{w.Tx.As(a), w.derived} }
+
+// Derive implements fhir.Tx.
+func (w witness) Derive(ctx context.Context, parent fhir.Head, rs ...fhir.Resource) ([]fhir.Written, error) {
+	out, err := w.Tx.Derive(ctx, parent, rs...)
+	*w.derived = append(*w.derived, out...)
+	return out, err
+}
+
+// withdraw takes back what an earlier version of the record gave and this one does
+// not: the Encounter of a session that was a no-show after all.
+func (j *job) withdraw(ctx context.Context, tx fhir.Tx, derived *[]fhir.Written) (out []fhir.Written, err error) {
+	keys, err := j.mapper.Superseded(j.record)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		res, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
+		if absent(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		w, err := j.takeBack(ctx, tx, res, derived)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+// takeBack deletes a resource. A response is marked instead, so that its score and
+// flags are taken back with it.
+func (j *job) takeBack(ctx context.Context, tx fhir.Tx, res fhir.Resource, derived *[]fhir.Written) (fhir.Written, error) {
+	if res.Type != "QuestionnaireResponse" {
+		return tx.As(fhir.Act{Interaction: fhir.Delete, Type: res.Type, ID: res.ID}).Delete(ctx, res.Key, fhir.Condition{})
+	}
+	marked, err := res.Apply(fhir.Replace(res.Root().Get("status"), fhir.AppendQuote(nil, "entered-in-error")))
+	if err != nil {
+		return fhir.Written{}, err
+	}
+	return j.put(ctx, tx.As(fhir.Act{Interaction: fhir.Update, Type: res.Type, ID: res.ID}), marked, derived)
+}
+
+// absent reports whether a read found nothing that is the caller's to know of.
+func absent(err error) bool {
+	return fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.Forbidden)
+}
+
+// outcomeOf is that of the record: it is new if its first resource is and took the
+// place of none.
+func outcomeOf(ws, gone []fhir.Written) string {
+	changed := false
+	for _, w := range append(gone, ws...) {
+		changed = changed || w.Effect != fhir.Unchanged
+	}
+	switch {
+	case ws[0].Effect == fhir.Created && len(gone) == 0:
+		return created
+	case changed:
+		return updated
+	}
+	return unchanged
+}
+
+func effectOf(w fhir.Written) string {
+	switch w.Effect {
+	case fhir.Created:
+		return created
+	case fhir.Updated:
+		return updated
+	case fhir.Removed:
+		return removed
+	}
+	return unchanged
+}
