@@ -102,7 +102,7 @@ func recording(t *testing.T, h http.Handler, seen ...*witnessed) http.Handler {
 			return // not described, or too long to look at
 		}
 		req.Body = io.NopCloser(&sent.Buffer)
-		if err := exchange(req, route, params, keep); err != nil {
+		if err := conforms(req, route, params, keep); err != nil {
 			t.Errorf("%s %s (%d) is not as openapi.yaml has it: %v", req.Method, route.Path, keep.status, err)
 		} else if keep.status < 400 {
 			for _, w := range seen {
@@ -112,7 +112,7 @@ func recording(t *testing.T, h http.Handler, seen ...*witnessed) http.Handler {
 	})
 }
 
-func exchange(r *http.Request, route *routers.Route, params map[string]string, got *keeper) error {
+func conforms(r *http.Request, route *routers.Route, params map[string]string, got *keeper) error {
 	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route, Options: &openapi3filter.Options{
 		IncludeResponseStatus: true, AuthenticationFunc: func(_ context.Context, a *openapi3filter.AuthenticationInput) error {
 			if !strings.HasPrefix(a.RequestValidationInput.Request.Header.Get("Authorization"), "Bearer ") {
@@ -351,7 +351,7 @@ func TestTheDescriptionWouldNoticeWhatIsNotInIt(t *testing.T) {
 			}
 			k := &keeper{ResponseWriter: w, status: c.status}
 			_, _ = k.body.Write([]byte(c.answered))
-			if exchange(r, route, params, k) == nil {
+			if conforms(r, route, params, k) == nil {
 				t.Error("it was not noticed")
 			}
 		})

@@ -73,7 +73,7 @@ func (j *job) do(ctx context.Context) (r receipt, err error) {
 			break
 		}
 	}
-	r.Issues = warnings
+	r.Issues = append(warnings, r.Issues...)
 	return r, err
 }
 
@@ -108,6 +108,11 @@ func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r rece
 	var derived []fhir.Written
 	var ws []fhir.Written
 	for _, res := range rs {
+		res, said, err := j.underWay(ctx, tx, res)
+		if err != nil {
+			return r, err
+		}
+		r.Issues = append(r.Issues, said...)
 		// The id is of our own making, so that this is a create to who posts it
 		// first and an update after that; the gate tells them apart.
 		w, err := j.put(ctx, tx.As(fhir.Act{Interaction: fhir.Create, Type: res.Type}), res, &derived)
