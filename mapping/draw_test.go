@@ -17,7 +17,6 @@ import (
 type drawer struct {
 	t       *rapid.T
 	library *instrument.Library
-	n       int
 }
 
 // maybe is false half of the time.
@@ -204,7 +203,9 @@ func (d *drawer) referral() practice.Record {
 		Supporting: d.refs("Goal", "Condition", "Observation"), Consents: d.refs("Consent"), Details: d.details(),
 	}
 	if r.Direction == "out" {
-		r.From, r.To = d.ref("Organization"), d.ref("Organization")
+		if r.To = d.ref("Organization"); r.From.IsZero() {
+			r.Requester = d.ref("Practitioner")
+		}
 	}
 	// A first reason in words alone is the reason.
 	for _, c := range d.concepts() {

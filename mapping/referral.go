@@ -70,7 +70,11 @@ func (w *writer) referral(r *practice.Referral) {
 	}
 	w.add(s)
 	if r.Direction == "out" {
-		w.asks(r, from, to)
+		asker := from
+		if asker.IsZero() {
+			asker = requester
+		}
+		w.asks(r, asker, to)
 	}
 }
 
@@ -101,15 +105,15 @@ func (w *writer) referralExtensions(r *practice.Referral, from, requester fhir.K
 	return x
 }
 
-// asks makes the Task, on which exchange acts. Whoever is asked must know whom to
-// answer, so both organisations are needed; the reason stays in the request, since
-// those who run the practice read Tasks too.
-func (w *writer) asks(r *practice.Referral, from, to fhir.Key) {
+// asks makes the Task, on which exchange acts. The organisation asks where it is
+// named, since it is the organisation that an answer goes to; the reason stays in
+// the request, since those who run the practice read Tasks too.
+func (w *writer) asks(r *practice.Referral, asker, to fhir.Key) {
 	if to.IsZero() {
 		w.fail("/to", fhir.Errorf(fhir.Required, "/to", "is missing: a referral that goes out names the organisation that is asked"))
 	}
-	if from.IsZero() {
-		w.fail("/from", fhir.Errorf(fhir.Required, "/from", "is missing: a referral that goes out names the organisation that refers, to which the answer goes"))
+	if asker.IsZero() {
+		w.fail("/from", fhir.Errorf(fhir.Required, "/from", "is missing: a referral that goes out names the organisation or the requester who refers"))
 	}
 	o := fhir.NewResource(w.key("Task")).
 		Set("meta", administrative.object()).
@@ -124,7 +128,7 @@ func (w *writer) asks(r *practice.Referral, from, to fhir.Key) {
 		Set("focus", w.key("ServiceRequest")).
 		Set("for", w.target("client", r.Client, "/client")).
 		Set("authoredOn", r.Date).
-		Set("requester", from).
+		Set("requester", asker).
 		Set("owner", to)
 	if r.Due != "" {
 		o.Set("restriction", fhir.NewObject().Set("period", fhir.NewObject().Set("end", r.Due)))
@@ -207,7 +211,9 @@ func (d *reader) answered(out *practice.Referral) {
 		}
 		out.Status = n.Get("status").Text()
 		out.StatusReason = conceptIn(n.Get("statusReason")).Text
-		out.From = refIn(n.Get("requester"))
+		if by := refIn(n.Get("requester")); by.Stored.Type == "Organization" {
+			out.From = by
+		}
 		for o := range n.Get("output").Elements() {
 			if r := refIn(o.Get("valueReference")); !r.IsZero() {
 				out.Outcomes = append(out.Outcomes, r)
