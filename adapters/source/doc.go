@@ -10,9 +10,11 @@
 // # Limits
 //
 // A table may unpack to 2 GiB, a zip hold 1,000 entries and expand 250-fold (past
-// its first 16 MiB), a row hold 1 MiB, 1,000 lines and 2,000 columns. Nothing is
-// ever written to disk, so a path inside a zip cannot lead anywhere; only its last
-// part names the table, and two entries of one name are refused.
+// its first 16 MiB; one that says so of itself is refused before a row is read, one
+// that lies ends where it said it would), a row hold 1 MiB, 1,000 lines and 2,000
+// columns. Nothing is ever written to disk, so a path inside a zip cannot lead
+// anywhere; only its last part names the table, and two entries of one name are
+// refused.
 //
 // # Decisions
 //

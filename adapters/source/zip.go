@@ -67,6 +67,9 @@ func (a *archive) index() error {
 		if e.Flags&1 != 0 {
 			return &fhir.Error{Code: fhir.NotSupported, Detail: t + ": is encrypted; unpack the zip with its password and pack it without"}
 		}
+		if e.UncompressedSize64 > room(e) {
+			return &fhir.Error{Code: fhir.TooLong, Detail: t + ": unpacks to more than is allowed; split the upload. Nothing was read"}
+		}
 		if fold := strings.ToLower(t); folded[fold] {
 			return &fhir.Error{Code: fhir.Invalid, Detail: fmt.Sprintf("%s: holds %s twice; which one is meant cannot be told", a.name, t)}
 		} else {
@@ -97,7 +100,12 @@ func (a *archive) Open(_ context.Context, table string, form site.Format) (intak
 	if err != nil {
 		return nil, unreadable(table, err)
 	}
-	// What the header of an entry says of its size is the sender's word: count.
-	limit := min(int64(maxTable), max(int64(freeRatio), int64(min(e.CompressedSize64, maxTable))*maxRatio))
-	return newRows(table, &bounded{r: rc, left: limit, name: table}, rc, form)
+	// What the header of an entry says of its size is the sender's word: count, and
+	// take no byte beyond it.
+	return newRows(table, &bounded{r: rc, left: int64(e.UncompressedSize64) + 1, name: table}, rc, form)
+}
+
+// room is how many bytes an entry may unpack to.
+func room(e *zip.File) uint64 {
+	return min(maxTable, max(freeRatio, min(e.CompressedSize64, maxTable)*maxRatio))
 }
