@@ -50,11 +50,18 @@ func Dial(address string) (*Redis, error) {
 	}
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 250*time.Millisecond, 150*time.Millisecond, 150*time.Millisecond
 	o.PoolTimeout, o.MaxRetries = 200*time.Millisecond, -1
-	o.DisableIdentity = true
+	o.DisableIdentity, o.DialerRetries = true, 1
+	redis.SetLogger(quiet{})
 	r := &Redis{client: redis.NewClient(o), put: make(chan entry, backlog), stop: make(chan struct{})}
 	go r.write()
 	return r, nil
 }
+
+// quiet drops what the client would write to standard error: a Redis that is down
+// is told of by Failures and Ping.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 // Close ends the connection.
 func (r *Redis) Close() error {

@@ -98,12 +98,13 @@ func (c *Cache) Close() {
 // snapshot alone.
 func (c *Cache) View(ctx context.Context, f func(store.Reader) error) error {
 	return c.Store.View(ctx, func(in store.Reader) error {
-		r := &reader{Reader: in, c: c, at: c.note()}
+		at, followed := c.note()
+		r := &reader{Reader: in, c: c, at: at, followed: followed}
 		err := f(r)
 		if !r.torn {
 			return err
 		}
-		return f(&reader{Reader: in, c: c, at: r.at, opened: true})
+		return f(&reader{Reader: in, c: c, at: at, followed: followed, opened: true})
 	})
 }
 
@@ -119,11 +120,12 @@ func (c *Cache) Update(ctx context.Context, f func(store.Tx) error) error {
 	return err
 }
 
-// note remembers how many commits are known of, before anything is read.
-func (c *Cache) note() uint64 {
+// note remembers how many commits are known of, before anything is read, and
+// whether those of others are known of at all yet.
+func (c *Cache) note() (at uint64, followed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.commits
+	return c.commits, !c.fresh.IsZero()
 }
 
 // usable reports whether what is held is known to be recent enough, and of the

@@ -15,8 +15,9 @@ import (
 // reader looks at what is held before it asks the store.
 type reader struct {
 	store.Reader
-	c  *Cache
-	at uint64 // commits known of before the snapshot was opened
+	c        *Cache
+	at       uint64 // commits known of before the snapshot was opened
+	followed bool   // and whether others' commits are: what is read now may be held
 
 	opened bool                                      // the snapshot is open: it alone answers
 	told   []func(ctx context.Context) (bool, error) // for each answer from memory: is it so in the snapshot?
@@ -28,6 +29,13 @@ var errTorn = errors.New("rediscache: what was answered from memory is older tha
 
 // held reports whether memory may answer.
 func (r *reader) held() bool { return !r.opened && r.c.usable(r.at) }
+
+// keep runs put unless something was written meanwhile, or may have been.
+func (r *reader) keep(typ string, put func()) {
+	if r.followed {
+		r.c.keep(r.at, typ, put)
+	}
+}
 
 // open makes the store's snapshot the one that f sees.
 func (r *reader) open(ctx context.Context) error {
@@ -54,16 +62,15 @@ func (r *reader) open(ctx context.Context) error {
 // Heads judges what is held with the sight asked for; only what is not held costs
 // a statement.
 func (r *reader) Heads(ctx context.Context, s fhir.Sight, ks ...fhir.Key) ([]store.Head, error) {
-	if !r.held() {
-		if err := r.open(ctx); err != nil {
-			return nil, err
-		}
-		return r.Reader.Heads(ctx, s, ks...)
-	}
+	memory := r.held()
 	found := make(map[fhir.Key]store.Head, len(ks))
 	var miss []fhir.Key
 	for _, k := range ks {
-		if h, ok := r.c.heads.GetIfPresent(k); ok {
+		h, ok := store.Head{}, false
+		if memory {
+			h, ok = r.c.heads.GetIfPresent(k)
+		}
+		if ok {
 			found[k] = h
 			r.told = append(r.told, func(ctx context.Context) (bool, error) {
 				hs, err := r.Reader.Heads(ctx, fhir.Omniscient(), k)
@@ -84,7 +91,7 @@ func (r *reader) Heads(ctx context.Context, s fhir.Sight, ks ...fhir.Key) ([]sto
 		}
 		for _, h := range hs {
 			found[h.Key] = h
-			r.c.keep(r.at, h.Type, func() { r.c.heads.Set(h.Key, h) })
+			r.keep(h.Type, func() { r.c.heads.Set(h.Key, h) })
 		}
 	}
 	var out []store.Head
@@ -162,7 +169,7 @@ func (r *reader) Patients(ctx context.Context, ks ...fhir.Key) ([]fhir.PatientFa
 	for i, p := range ps {
 		out[at[i]] = p
 		// Facts of a patient may change with a write of any type.
-		r.c.keep(r.at, "", func() { r.c.patients.Set(miss[i], p) })
+		r.keep("", func() { r.c.patients.Set(miss[i], p) })
 	}
 	return out, nil
 }
@@ -183,7 +190,7 @@ func (r *reader) Landscape(ctx context.Context) (store.Landscape, error) {
 	}
 	l, err := r.Reader.Landscape(ctx)
 	if err == nil {
-		r.c.keep(r.at, "", func() { r.c.landscape = &l })
+		r.keep("", func() { r.c.landscape = &l })
 	}
 	return l, err
 }
@@ -191,13 +198,10 @@ func (r *reader) Landscape(ctx context.Context) (store.Landscape, error) {
 // Find keeps pages of heads under the query, the sight and the number of commits
 // that they come behind.
 func (r *reader) Find(ctx context.Context, s fhir.Sight, q fhir.Query) (store.Page, error) {
-	if !r.held() {
-		if err := r.open(ctx); err != nil {
-			return store.Page{}, err
-		}
-		return r.Reader.Find(ctx, s, q)
-	}
 	key := r.page(s, q)
+	if !r.held() {
+		return r.find(ctx, s, q, key)
+	}
 	if p, ok := r.c.pages.GetIfPresent(key); ok {
 		if still, err := r.still(ctx, s, p); err != nil {
 			return store.Page{}, err
@@ -218,7 +222,7 @@ func (r *reader) find(ctx context.Context, s fhir.Sight, q fhir.Query, key [32]b
 		return store.Page{}, err
 	}
 	p, err := r.Reader.Find(ctx, s, q)
-	if err == nil {
+	if err == nil && r.followed {
 		r.c.pages.Set(key, p) // under what was known before the snapshot: an outdated one is never asked for
 	}
 	return p, err
