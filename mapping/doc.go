@@ -15,6 +15,10 @@
 // Group sessions, exercises, notebook, alliance and amendments have no record yet.
 // A plan holds a phase of one kind up to eight times.
 //
+// A fact of an episode or a role of a practitioner that a later version no longer
+// states is not among what [Mapper.Superseded] lists: only what is stored knows which
+// there were.
+//
 // A referral's Task is the receiver's too: it writes status and output to it. A
 // record that is handed in anew must carry what [Mapper.FromFHIR] reads there now;
 // one that would take the Task a step back is refused when it is stored.

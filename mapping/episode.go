@@ -59,8 +59,11 @@ func (w *writer) episode(r *practice.Episode) {
 		w.diagnosis(r, i, dg, subject)
 	}
 	w.team(r, subject)
-	for i, f := range r.Facts {
-		w.fact(r, i, f, subject)
+	times := map[practice.Coding]int{}
+	for _, f := range r.Facts {
+		about := practice.Coding{System: f.About.System, Code: f.About.Code}
+		times[about]++
+		w.fact(r, times[about], f, subject)
 	}
 }
 
@@ -133,13 +136,14 @@ func (w *writer) team(r *practice.Episode, subject r4.Reference) {
 	w.add(t)
 }
 
-// fact → Observation of the client's circumstances.
-func (w *writer) fact(r *practice.Episode, i int, f practice.Detail, subject r4.Reference) {
+// fact → Observation of the client's circumstances. It is known by what it is about
+// and not by its place, since what is not stated leaves no gap in the list.
+func (w *writer) fact(r *practice.Episode, nth int, f practice.Detail, subject r4.Reference) {
 	o := r4.Observation{
-		Id:                of(w.key("Observation", f.About.System, f.About.Code, strconv.Itoa(i)).ID),
+		Id:                of(w.key("Observation", f.About.System, f.About.Code, strconv.Itoa(nth)).ID),
 		Meta:              clinical.meta(usCore + "simple-observation"),
 		Extension:         w.episodeLink("Observation"),
-		Identifier:        w.identifier("fact", strconv.Itoa(i+1)),
+		Identifier:        w.identifier("fact", f.About.Code, strconv.Itoa(nth)),
 		Status:            r4.ObservationStatusFinal,
 		Category:          []r4.CodeableConcept{concept4(observationCategory, "social-history", "")},
 		Code:              r4.CodeableConcept{Coding: []r4.Coding{coding4(f.About)}},

@@ -176,3 +176,23 @@ func TestTheWordsOfTheSchemasAreThoseOfTheTables(t *testing.T) {
 		}
 	}
 }
+
+func TestAFactKeepsItsIdWhenAnotherComesBeforeIt(t *testing.T) {
+	m, yes := newMapper(t), true
+	fact := func(code string) practice.Detail {
+		return practice.Detail{About: practice.Coding{System: "urn:x", Code: code}, Yes: &yes}
+	}
+	key := func(facts ...practice.Detail) fhir.Key {
+		rs, err := m.ToFHIR(&practice.Episode{Origin: practice.Origin{BusinessKey: "E1"}, Client: practice.Ref{Key: "LH-01"}, Status: "active", Facts: facts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rs[len(rs)-1].Key
+	}
+	if a, b := key(fact("work")), key(fact("home"), fact("work")); a != b {
+		t.Errorf("%s became %s", a, b)
+	}
+	if a, b := key(fact("work")), key(fact("work"), fact("work")); a == b {
+		t.Error("two facts about the same are one")
+	}
+}
