@@ -14,76 +14,101 @@ import (
 // performer), Gravity SDOH Clinical Care.
 var answered = []string{"status", "statusReason", "businessStatus", "executionPeriod", "output"}
 
+// reports are the types of outputs that go along with an answer. What else a Task
+// names as its output stays here, and the sender learns that there is something.
+var reports = []string{"DocumentReference", "DiagnosticReport", "Communication", "Observation", "QuestionnaireResponse"}
+
 // answer brings what the receiver's Task says to the sender's Task: outputs first,
 // then status and output in one update of the version that was read.
 func (c *Courier) answer(ctx context.Context, to Partner, j job) error {
-	var task fhir.Resource
-	var known, outputs []fhir.Resource
-	err := c.Gate.View(ctx, fhir.Act{Interaction: fhir.Disclose, Type: "Task", ID: j.Task, Recipient: recipient(to)}, func(in fhir.Reader) (err error) {
-		known, outputs = nil, nil
-		g := &gatherer{ctx: ctx, in: in, seen: map[fhir.Key]bool{}}
-		// The version that set this going, not the newest: each step is told in turn.
-		if task, err = in.ReadVersion(ctx, fhir.Key{Type: "Task", ID: j.Task}, j.Version); err != nil {
-			return err
-		}
-		g.add(task)
-		g.follow(task.Root().Get("for"))
-		g.follow(task.Root().Get("focus"))
-		known = slices.Clone(g.rs)
-		for o := range task.Root().Get("output").Elements() {
-			g.follow(o.Get("valueReference"))
-		}
-		outputs = g.rs[len(known):]
-		for _, o := range outputs { // whom they name stays here, unless it came from there
-			g.follow(o.Root().Get("encounter"))
-		}
-		known = g.rs
-		return g.err
-	})
+	org, err := c.recipient(ctx, to)
 	if err != nil {
 		return err
 	}
-	released, err := c.Release(ctx, recipient(to), append([]fhir.Resource{task}, outputs...))
+	task, outputs, known, err := c.answerOf(ctx, org, j)
+	if err != nil {
+		return err
+	}
+	released, err := c.Release(ctx, org, append([]fhir.Resource{task}, outputs...))
 	if err != nil {
 		return err
 	}
 	if len(released) == 0 || released[0].Key != task.Key {
-		return &fhir.Error{Code: fhir.Forbidden, Detail: "policy does not let this partner have the Task; nothing was sent"}
+		return &fhir.Error{Code: fhir.Forbidden, Detail: "consent or policy does not let this partner have the Task; nothing was sent"}
 	}
 	p := newPack(c.Base, to, released[1:], known)
-	original, ours := p.home[task.Key]
-	if !ours {
+	original, paired := p.home[task.Key]
+	if !paired {
 		return &fhir.Error{Code: fhir.Invalid, Detail: "the Task carries no identifier of the partner's own Task"}
 	}
-	if err := c.outputs(ctx, to, p, released[1:]); err != nil {
+	if err := c.note(ctx, j.Task, func(l *ledger) { l.Partner, l.Told = to.Name, max(l.Told, j.Version) }); err != nil {
 		return err
 	}
 	theirs, err := c.theirTask(ctx, to, original)
 	if err != nil {
 		return err
 	}
+	// Read in this order: whoever tells a later step has noted it before it could
+	// change what was just read.
+	if l, err := c.ledger(ctx, j.Task); err != nil || l.Told > j.Version {
+		return err
+	}
+	if due, err := due(theirs, task); err != nil || !due {
+		return err
+	}
+	if err := c.outputs(ctx, to, p); err != nil {
+		return err
+	}
 	merged, changed, err := p.merge(theirs, task)
 	if err != nil || !changed {
 		return err
 	}
-	_, err = c.Channel.Put(ctx, to, merged, theirs.Version)
-	return err
+	if _, err := c.Channel.Put(ctx, to, merged, theirs.Version); err != nil {
+		return err
+	}
+	return c.receipt(ctx, Answer, fhir.Head{Key: task.Key, Version: j.Version}, to)
+}
+
+// answerOf reads the version of the Task that set the work going, not the newest:
+// each step is told in turn. outputs are what may go along, known what is referred to.
+func (c *Courier) answerOf(ctx context.Context, org fhir.Key, j job) (task fhir.Resource, outputs, known []fhir.Resource, err error) {
+	act := fhir.Act{Interaction: fhir.Disclose, Type: "Task", ID: j.Task, Recipient: org}
+	err = c.Gate.View(ctx, act, func(in fhir.Reader) (err error) {
+		outputs = nil
+		g := &gatherer{ctx: ctx, in: in, seen: map[fhir.Key]bool{}}
+		if task, err = in.ReadVersion(ctx, fhir.Key{Type: "Task", ID: j.Task}, j.Version); err != nil {
+			return err
+		}
+		g.add(task)
+		g.follow(task.Root().Get("for"))
+		g.follow(task.Root().Get("focus"))
+		for o := range task.Root().Get("output").Elements() {
+			if k, _ := o.Get("valueReference").Ref(); slices.Contains(reports, k.Type) {
+				if r := g.follow(o.Get("valueReference")); !r.IsZero() && !mistaken(r.Root()) {
+					outputs = append(outputs, r)
+				}
+			}
+		}
+		known = g.rs
+		return g.err
+	})
+	return task, outputs, known, err
 }
 
 // outputs creates at the partner what the answer refers to, and learns its keys.
-func (c *Courier) outputs(ctx context.Context, to Partner, p *pack, rs []fhir.Resource) error {
-	bundle, err := p.bundle(rs)
-	if err != nil || bundle.Root().Get("entry").Len() == 0 {
+func (c *Courier) outputs(ctx context.Context, to Partner, p *pack) error {
+	if len(p.sent) == 0 {
+		return nil
+	}
+	bundle, err := p.bundle()
+	if err != nil {
 		return err
 	}
 	if _, err := c.Channel.Transact(ctx, to, bundle); err != nil {
 		return err
 	}
-	for _, r := range rs {
-		if !p.in[r.Key] {
-			continue
-		}
-		found, err := c.Channel.Search(ctx, to, r.Type, url.Values{"identifier": {c.Base + "/" + r.Type + "|" + r.ID}})
+	for _, r := range p.sent {
+		found, err := c.Channel.Search(ctx, to, r.Type, url.Values{"identifier": {p.identifier(r)}})
 		if err != nil {
 			return err
 		}
@@ -107,56 +132,28 @@ func (c *Courier) theirTask(ctx context.Context, to Partner, k fhir.Key) (fhir.R
 	return found[0], nil
 }
 
+// due reports whether a step is still news to the sender.
+func due(theirs, ours fhir.Resource) (bool, error) {
+	from, to := theirs.Root().Get("status").Text(), ours.Root().Get("status").Text()
+	err := Check(from, to, Receiver)
+	if err != nil && reachable(to, from) {
+		return false, nil // told late: they know more already
+	}
+	return err == nil, err
+}
+
 // merge puts what the receiver owns of a Task into the sender's version of it,
 // every other byte of which stays.
-func (p *pack) merge(theirs, ours fhir.Resource) (fhir.Resource, bool, error) {
-	edited := ours
+func (p *pack) merge(theirs, ours fhir.Resource) (r fhir.Resource, changed bool, err error) {
 	if edits := p.references(ours.Root(), nil); len(edits) > 0 {
-		var err error
-		if edited, err = ours.Apply(edits...); err != nil {
+		if ours, err = ours.Apply(edits...); err != nil {
 			return fhir.Resource{}, false, err
 		}
 	}
-	changed := false
-	for _, name := range answered {
-		a, b := theirs.Root().Get(name), edited.Root().Get(name)
-		if !a.Same(b) {
-			changed = true
-		}
-	}
-	if !changed {
+	same := func(name string) bool { return theirs.Root().Get(name).Same(ours.Root().Get(name)) }
+	if !slices.ContainsFunc(answered, func(name string) bool { return !same(name) }) {
 		return theirs, false, nil
 	}
-	from, to := theirs.Root().Get("status").Text(), edited.Root().Get("status").Text()
-	if err := Check(from, to, Receiver); err != nil {
-		if reachable(to, from) {
-			return theirs, false, nil // told late: they know more already
-		}
-		return fhir.Resource{}, false, err
-	}
-	o := fhir.NewObject()
-	for name, v := range theirs.Root().Members() {
-		if slices.Contains(answered, name) {
-			v = edited.Root().Get(name)
-			if !v.Exists() {
-				continue
-			}
-		}
-		if name == "lastModified" {
-			v = edited.Root().Get("meta").Get("lastUpdated")
-		}
-		o.Set(name, v)
-	}
-	for _, name := range answered {
-		if !theirs.Root().Get(name).Exists() {
-			if v := edited.Root().Get(name); v.Exists() {
-				o.Set(name, v)
-			}
-		}
-	}
-	if !theirs.Root().Get("lastModified").Exists() {
-		o.Set("lastModified", edited.Root().Get("meta").Get("lastUpdated"))
-	}
-	r, err := o.Resource()
+	r, err = take(theirs, ours, answered)
 	return r, true, err
 }

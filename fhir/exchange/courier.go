@@ -17,7 +17,7 @@ import (
 // and Log are required. One Courier may run in each of several processes: leases
 // keep them apart.
 type Courier struct {
-	Gate     fhir.Gate    // of the principal gateway/courier
+	Gate     fhir.Gate    // of the principal gateway/courier, which reads all and adds Provenance
 	Release  fhir.Release // what a partner may have
 	Queue    fhir.Queue
 	Memos    fhir.Memos
@@ -59,7 +59,7 @@ func (c *Courier) Run(ctx context.Context) error {
 // Once takes what is due and returns how many works it tried.
 func (c *Courier) Once(ctx context.Context) (int, error) {
 	done := 0
-	for _, kind := range []string{Deliver, Answer} {
+	for _, kind := range []string{Deliver, Withdraw, Answer} {
 		works, err := c.Queue.Lease(ctx, kind, 8, lease)
 		if err != nil {
 			return done, err
@@ -83,7 +83,7 @@ func (c *Courier) try(ctx context.Context, w fhir.Work) fhir.Outcome {
 	note := why(err)
 	c.log().WarnContext(ctx, "referral work failed", "kind", w.Kind, "work", w.ID, "attempt", w.Attempt, "why", note)
 	switch fhir.CodeOf(err) {
-	case fhir.Transient, fhir.Timeout, fhir.Throttled, fhir.Stale, fhir.Conflict, fhir.Exception:
+	case fhir.Transient, fhir.Timeout, fhir.Throttled, fhir.Stale, fhir.Conflict, fhir.Login, fhir.Exception:
 		if c.Clock().Sub(w.Born) < giveUp {
 			return fhir.Outcome{Retry: c.Clock().Add(backoff(w.Attempt)), Note: note}
 		}
@@ -122,65 +122,12 @@ func (c *Courier) run(ctx context.Context, w fhir.Work) error {
 	switch w.Kind {
 	case Deliver:
 		return c.deliver(ctx, c.Partners[i], j)
+	case Withdraw:
+		return c.withdraw(ctx, c.Partners[i], j)
 	case Answer:
 		return c.answer(ctx, c.Partners[i], j)
 	}
 	return &fhir.Error{Code: fhir.Invalid, Detail: "no such kind of work"}
-}
-
-// deliver sends the package of a referral. It may run again after a success that
-// was not known of: the partner then finds what it has.
-func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
-	task := fhir.Key{Type: "Task", ID: j.Task}
-	var g referral
-	err := c.Gate.View(ctx, fhir.Act{Interaction: fhir.Disclose, Type: "Task", ID: j.Task, Recipient: recipient(to)}, func(in fhir.Reader) (err error) {
-		g, err = gather(ctx, in, task)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if g.task.Root().Get("status").Text() != "requested" {
-		return nil // withdrawn or answered meanwhile
-	}
-	released, err := c.Release(ctx, recipient(to), g.rs)
-	if err != nil {
-		return err
-	}
-	for _, must := range []string{"Task", "ServiceRequest", "Patient"} {
-		if !slices.ContainsFunc(released, func(r fhir.Resource) bool { return r.Type == must }) {
-			return fhir.Errorf(fhir.Forbidden, "", "consent or policy does not let this partner have the %s; nothing was sent", must)
-		}
-	}
-	bundle, err := newPack(c.Base, to, released, g.rs).bundle(released)
-	if err != nil {
-		return err
-	}
-	resp, err := c.Channel.Transact(ctx, to, bundle)
-	if err != nil {
-		return err
-	}
-	return c.remember(ctx, j, resp)
-}
-
-func recipient(p Partner) fhir.Key { return fhir.Key{Type: "Organization", ID: p.Name} }
-
-// remember keeps what was delivered: the ledger.
-func (c *Courier) remember(ctx context.Context, j job, resp fhir.Resource) error {
-	var at []string
-	for e := range resp.Root().Get("entry").Elements() {
-		at = append(at, e.Get("response").Get("location").Text())
-	}
-	value, err := json.Marshal(map[string]any{"partner": j.Partner, "version": j.Version, "delivered": fhir.Instant(c.Clock()), "entries": len(at)})
-	if err != nil {
-		return err
-	}
-	m, err := c.Memos.Memo(ctx, "referral", j.Task)
-	if err != nil {
-		return err
-	}
-	m.Value = value
-	return c.Memos.SetMemo(ctx, m)
 }
 
 func (c *Courier) log() *slog.Logger {

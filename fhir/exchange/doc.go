@@ -3,16 +3,29 @@
 //   - state.go: which status of a Task may follow which, and by whom.
 //   - follow.go: what a write of a Task sets going, in the write's transaction.
 //   - courier.go: takes work from the outbox and brings it to the partner.
+//   - deliver.go, withdraw.go: a referral, and its end by the one who sent it.
+//   - answer.go: status and output of the receiver's Task, back to the sender's.
 //   - gather.go: what belongs to a referral; the partner's Release decides what of it goes.
 //   - pack.go: a transaction Bundle that can be sent any number of times.
-//   - answer.go: status and output of the receiver's Task, back to the sender's.
+//   - ledger.go: what is known of a referral's way; its Provenance.
 //
 // Both sides are this same package. The sender's Task and the receiver's copy are
 // paired by an identifier whose system is the sender's FHIR base + "/Task" and whose
 // value is the Task's id there; every other resource of a package carries such an
 // identifier too. By it a conditional create recognises what has arrived already, so
 // that delivery may be repeated until it is known to have succeeded, and by it a
-// receiver's resources find home when the answer refers to them.
+// receiver's resources find home when the answer refers to them. Only an Organization
+// goes by the identifier that both sides know it by, where it has one.
+//
+// # Who may do what
+//
+// A referral's Task whose owner is a configured partner is the house's own: what the
+// house does to it is an act of the sender, what that partner does one of the
+// receiver. A Task with an identifier of a partner's Tasks is a copy, and it is the
+// other way round; it may carry such an identifier only if that partner brought it.
+// Whose act a write is, [fhir.Written] says. A Task may begin in any state: one that
+// was on its way before it was written here is a record, and only what becomes
+// «requested» is sent.
 //
 // # Decisions
 //
@@ -21,7 +34,18 @@
 // receiver learns neither an id nor whether the thing exists. Rejected: dropping the
 // element, which breaks mandatory ones and hides that something was withheld.
 //
+// A Consent is not sent: the receiver's gateway would act by it, and could not tell
+// whom it names.
+//
 // The receiver's courier writes to the sender's Task, not the sender's courier to
 // itself by polling: the sender sees the answer at once, and who wrote it stands in
-// the sender's audit as the partner.
+// the sender's audit as the partner. Each step is told in turn, as the version that it
+// was; what was told before, or is overtaken, changes nothing.
+//
+// A cancellation that crosses the beginning of the work wins: the sender's Task has
+// ended, and what has ended stays so. One that crosses its end does not, nor does the
+// end; both works are given up and name the state that they met, for people to settle.
+//
+// A partner that does not accept our client is tried again as one that is down is:
+// keys are changed on two sides and never at one moment.
 package exchange

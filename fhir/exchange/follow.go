@@ -4,14 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"time"
 
 	"rapport/fhir"
 )
 
 // The kinds of work that a courier takes.
 const (
-	Deliver = "referral"    // bring a new referral to the partner that shall take it
-	Answer  = "task-status" // bring status and output back to the partner that sent it
+	Deliver  = "referral"      // bring a new referral to the partner that shall take it
+	Withdraw = "referral-end"  // tell that partner that it is cancelled or was an error
+	Answer   = "referral-task" // bring status and output back to the partner that sent it
 )
 
 // job is the body of a Work: keys, no content.
@@ -22,59 +25,58 @@ type job struct {
 }
 
 // Referrals watches Tasks. It is immutable and safe for concurrent use.
-type Referrals struct{ Partners []Partner }
+type Referrals struct {
+	Partners []Partner
+	// Wake is told that there will be work as soon as the transaction is committed; the
+	// courier's Wake. nil: the courier finds it when it looks next.
+	Wake chan<- struct{}
+}
+
+// committed is how long a transaction is given to commit before the courier is woken.
+const committed = 20 * time.Millisecond
 
 // Follow is the [fhir.Follow] of referrals: it refuses an illegal step of a
-// referral's Task, and enqueues what must go to a partner.
+// referral's Task, notes a legal one as Provenance, and enqueues what must go to a
+// partner.
 func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error {
-	if w.Type != "Task" || w.Resource.IsZero() || len(f.Partners) == 0 {
+	if w.Type != "Task" || w.Resource.IsZero() || w.Effect != fhir.Created && w.Effect != fhir.Updated {
 		return nil
 	}
 	task := w.Resource.Root()
 	if !isReferral(task) {
 		return nil
 	}
-	from := ""
-	if w.Version > 1 {
-		before, err := tx.ReadVersion(ctx, w.Key, w.Version-1)
-		switch {
-		case err == nil:
-			from = before.Root().Get("status").Text()
-		case !fhir.Is(err, fhir.Deleted) && !fhir.Is(err, fhir.NotFound):
-			return err
-		}
-	}
-	to, err := f.party(ctx, tx, task.Get("owner"))
+	from, err := statusBefore(ctx, tx, w)
 	if err != nil {
 		return err
 	}
-	sender, err := f.party(ctx, tx, task.Get("requester"))
+	p, err := f.parties(ctx, tx, task, w.By)
+	if err != nil {
+		return err
+	}
+	side, err := p.side()
 	if err != nil {
 		return err
 	}
 	status := task.Get("status").Text()
-	switch {
-	case to != nil:
-		if err := Check(from, status, Either); err != nil {
+	if from == "" {
+		err = begin(status)
+	} else {
+		err = p.check(from, status, side)
+	}
+	if err != nil {
+		return err
+	}
+	if err := guard(task); err != nil {
+		return err
+	}
+	if from != "" && from != status {
+		if err := noteStep(ctx, tx, w, side); err != nil {
 			return err
 		}
-		if err := guard(task); err != nil {
-			return err
-		}
-		if from != "requested" && status == "requested" {
-			return enqueue(ctx, tx, Deliver, w.Head, to.Name)
-		}
-	case sender != nil:
-		// A copy arrives in whatever state its original has.
-		if w.Version > 1 {
-			if err := Check(from, status, Either); err != nil {
-				return err
-			}
-			if err := guard(task); err != nil {
-				return err
-			}
-			return enqueue(ctx, tx, Answer, w.Head, sender.Name)
-		}
+	}
+	if kind, to := p.sets(from, status); kind != "" {
+		return f.enqueue(ctx, tx, kind, w.Head, to.Name)
 	}
 	return nil
 }
@@ -83,6 +85,86 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 func isReferral(task fhir.Node) bool {
 	k, ok := task.Get("focus").Ref()
 	return ok && k.Type == "ServiceRequest" && task.Get("code").HasCoding("http://hl7.org/fhir/CodeSystem/task-code", "fulfill")
+}
+
+// statusBefore returns the status that the write replaced, "" if there was none.
+func statusBefore(ctx context.Context, tx fhir.Tx, w fhir.Written) (string, error) {
+	if w.Version <= 1 {
+		return "", nil
+	}
+	before, err := tx.ReadVersion(ctx, w.Key, w.Version-1)
+	if fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.NotFound) {
+		return "", nil // a tombstone: it begins anew
+	}
+	if err != nil {
+		return "", err
+	}
+	return before.Root().Get("status").Text(), nil
+}
+
+// parties of a Task: to whom it goes, from whom it came, who writes it. Each is nil
+// where it is no configured partner.
+type parties struct {
+	to, from, writer *Partner
+	house            bool // the house itself writes
+}
+
+func (f Referrals) parties(ctx context.Context, in fhir.Reader, task fhir.Node, by []fhir.Key) (p parties, err error) {
+	p.house = by == nil
+	for i, q := range f.Partners {
+		for id := range task.Get("identifier").Elements() {
+			if id.Get("system").Text() == q.Base+"/Task" {
+				p.from = &f.Partners[i]
+			}
+		}
+	}
+	if p.to, err = f.party(ctx, in, task.Get("owner")); err != nil {
+		return p, err
+	}
+	for _, k := range by {
+		if p.writer, err = f.organization(ctx, in, k); err != nil || p.writer != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// side returns whose act the write is.
+func (p parties) side() (Side, error) {
+	switch {
+	case p.to == nil && p.from == nil:
+		return Either, nil // nobody that we carry anything to
+	case p.to != nil && p.house:
+		return Sender, nil
+	case p.to != nil && p.writer == p.to:
+		return Receiver, nil
+	case p.to == nil && p.house:
+		return Receiver, nil
+	case p.to == nil && p.writer == p.from:
+		return Sender, nil
+	}
+	return 0, &fhir.Error{Code: fhir.BusinessRule, Detail: "A referral's Task is written by the one who sends it and the one who takes it. An identifier in the system of a partner's Tasks comes from that partner alone.", At: []string{"Task.identifier"}}
+}
+
+// check says whether a step is legal.
+func (p parties) check(from, to string, side Side) error {
+	if p.to == nil && p.from != nil && side == Sender && to == "cancelled" && (from == "in-progress" || from == "on-hold") {
+		return nil // it was legal at the sender's, before our beginning came there
+	}
+	return Check(from, to, side)
+}
+
+// sets returns what work a step causes, and for whom.
+func (p parties) sets(from, status string) (kind string, to *Partner) {
+	switch {
+	case p.to != nil && p.house && status == "requested" && from != status:
+		return Deliver, p.to
+	case p.to != nil && p.house && (status == "cancelled" || status == "entered-in-error") && from != status && from != "" && from != "draft":
+		return Withdraw, p.to
+	case p.to == nil && p.from != nil && p.house && from != "":
+		return Answer, p.from // a change of output alone is told too
+	}
+	return "", nil
 }
 
 // party returns the partner that a reference names, nil if none. A
@@ -95,35 +177,54 @@ func (f Referrals) party(ctx context.Context, in fhir.Reader, ref fhir.Node) (*P
 		}
 	}
 	k, ok := ref.Ref()
-	if !ok {
+	if !ok || len(f.Partners) == 0 {
 		return nil, nil
 	}
-	r, err := in.Read(ctx, k)
-	if fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	switch k.Type {
-	case "Organization":
-		for i, p := range f.Partners {
-			if p.Is(r.Root()) {
-				return &f.Partners[i], nil
-			}
+	if k.Type == "PractitionerRole" {
+		r, err := readable(in.Read(ctx, k))
+		if err != nil || r.IsZero() {
+			return nil, err
 		}
-	case "PractitionerRole":
-		if org, ok := r.Root().Get("organization").Ref(); ok && org.Type == "Organization" {
-			return f.party(ctx, in, r.Root().Get("organization"))
-		}
+		k, _ = r.Root().Get("organization").Ref()
 	}
-	return nil, nil
+	return f.organization(ctx, in, k)
 }
 
-func enqueue(ctx context.Context, tx fhir.Tx, kind string, task fhir.Head, partner string) error {
+func (f Referrals) organization(ctx context.Context, in fhir.Reader, k fhir.Key) (*Partner, error) {
+	if k.Type != "Organization" {
+		return nil, nil
+	}
+	r, err := readable(in.Read(ctx, k))
+	if err != nil || r.IsZero() {
+		return nil, err
+	}
+	i := slices.IndexFunc(f.Partners, func(p Partner) bool { return p.Is(r.Root()) })
+	if i < 0 {
+		return nil, nil
+	}
+	return &f.Partners[i], nil
+}
+
+// readable makes nothing of what is not there or not for the caller.
+func readable(r fhir.Resource, err error) (fhir.Resource, error) {
+	if fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.Forbidden) {
+		return fhir.Resource{}, nil
+	}
+	return r, err
+}
+
+func (f Referrals) enqueue(ctx context.Context, tx fhir.Tx, kind string, task fhir.Head, partner string) error {
 	body, err := json.Marshal(job{Task: task.ID, Version: task.Version, Partner: partner})
 	if err != nil {
 		return fmt.Errorf("encode work: %w", err)
+	}
+	if f.Wake != nil {
+		time.AfterFunc(committed, func() {
+			select {
+			case f.Wake <- struct{}{}:
+			default:
+			}
+		})
 	}
 	return tx.Enqueue(ctx, fhir.Work{
 		ID:   fmt.Sprintf("%s/%s@%d", kind, task.ID, task.Version),

@@ -39,13 +39,16 @@ func gather(ctx context.Context, in fhir.Reader, task fhir.Key) (referral, error
 	}
 	for _, name := range []string{"reasonReference", "supportingInfo"} {
 		for ref := range request.Root().Get(name).Elements() {
-			g.follow(ref)
+			if k, _ := ref.Ref(); k.Type != "Consent" { // see doc.go
+				g.follow(ref)
+			}
 		}
 	}
 	if !patient.IsZero() {
 		g.search("Condition", patient.Key, nil, "", 50)
 		g.search("Goal", patient.Key, nil, "", 50)
 		g.search("CarePlan", patient.Key, nil, "", 10)
+		g.search("Flag", patient.Key, nil, "", 10)
 		g.search("Observation", patient.Key, &fhir.Clause{Param: "category", Kind: fhir.Token, Any: []fhir.Operand{{Code: "survey"}}}, "date", scores)
 	}
 	return referral{task: t, rs: g.rs}, g.err
@@ -101,8 +104,7 @@ func (g *gatherer) search(typ string, patient fhir.Key, also *fhir.Clause, newes
 	if g.err != nil {
 		return
 	}
-	param := "patient"
-	q := fhir.Query{Type: typ, Count: count, Where: []fhir.Clause{{Param: param, Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}}}}
+	q := fhir.Query{Type: typ, Count: count, Where: []fhir.Clause{{Param: "patient", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}}}}
 	if also != nil {
 		q.Where = append(q.Where, *also)
 	}
@@ -117,8 +119,15 @@ func (g *gatherer) search(typ string, patient fhir.Key, also *fhir.Clause, newes
 		return
 	}
 	for _, e := range set.Entries {
-		if status := e.Resource.Root().Get("status").Text(); status != "entered-in-error" {
+		if !mistaken(e.Resource.Root()) {
 			g.add(e.Resource)
 		}
 	}
+}
+
+// mistaken reports whether a resource says of itself that it is an error.
+func mistaken(n fhir.Node) bool {
+	const code = "entered-in-error"
+	return n.Get("status").Text() == code || n.Get("lifecycleStatus").Text() == code ||
+		n.Get("verificationStatus").HasCoding("http://terminology.hl7.org/CodeSystem/condition-ver-status", code)
 }

@@ -17,6 +17,7 @@ type pack struct {
 	// to the partner's own.
 	home map[fhir.Key]fhir.Key
 	in   map[fhir.Key]bool // what the Bundle holds
+	sent []fhir.Resource   // the same, in the order in which they can be taken in
 }
 
 // newPack makes ready for a set of resources that are sent and of those that are
@@ -31,9 +32,31 @@ func newPack(base string, to Partner, sent, known []fhir.Resource) *pack {
 	for _, r := range sent {
 		if _, theirs := p.home[r.Key]; !theirs {
 			p.in[r.Key] = true
+			p.sent = append(p.sent, r)
 		}
 	}
+	slices.SortStableFunc(p.sent, func(a, b fhir.Resource) int { return turn(a.Type) - turn(b.Type) })
 	return p
+}
+
+// turn orders a package: whom it is about, who takes part, the records, and last what
+// sets the receiver to work. A receiver may ask of each whether it knows the patient.
+func turn(typ string) int {
+	switch typ {
+	case "Patient":
+		return 0
+	case "Organization", "Location":
+		return 1
+	case "Practitioner":
+		return 2
+	case "PractitionerRole", "HealthcareService":
+		return 3
+	case "ServiceRequest":
+		return 5
+	case "Task":
+		return 6
+	}
+	return 4
 }
 
 // origin returns the partner's key of a resource that came from it.
@@ -48,12 +71,9 @@ func (p *pack) origin(r fhir.Resource) (fhir.Key, bool) {
 
 // bundle writes the transaction: each resource is created unless its identifier
 // shows that it arrived before.
-func (p *pack) bundle(rs []fhir.Resource) (fhir.Resource, error) {
+func (p *pack) bundle() (fhir.Resource, error) {
 	var entries []*fhir.Object
-	for _, r := range rs {
-		if !p.in[r.Key] {
-			continue
-		}
+	for _, r := range p.sent {
 		o, err := p.resource(r)
 		if err != nil {
 			return fhir.Resource{}, err
@@ -64,9 +84,22 @@ func (p *pack) bundle(rs []fhir.Resource) (fhir.Resource, error) {
 			Set("request", fhir.NewObject().
 				Set("method", "POST").
 				Set("url", r.Type).
-				Set("ifNoneExist", "identifier="+url.QueryEscape(p.base+"/"+r.Type+"|"+r.ID))))
+				Set("ifNoneExist", "identifier="+url.QueryEscape(p.identifier(r)))))
 	}
 	return fhir.NewResource(fhir.Key{Type: "Bundle"}).Set("type", "transaction").Set("entry", entries).Resource()
+}
+
+// identifier returns what the partner recognises a resource by: of an organisation
+// what both sides know it by, of everything else that it is this one of ours.
+func (p *pack) identifier(r fhir.Resource) string {
+	if r.Type == "Organization" {
+		for id := range r.Root().Get("identifier").Elements() {
+			if s, v := id.Get("system").Text(), id.Get("value").Text(); s != "" && v != "" && s != p.base+"/"+r.Type {
+				return s + "|" + v
+			}
+		}
+	}
+	return p.base + "/" + r.Type + "|" + r.ID
 }
 
 // resource rewrites one resource for the partner: what our server owns goes, our
@@ -144,27 +177,34 @@ func (p *pack) references(n fhir.Node, to []fhir.Edit) []fhir.Edit {
 		if len(ref.Text()) > 0 && ref.Text()[0] == '#' {
 			return to // contained: it travels along
 		}
-		return append(to, fhir.Replace(n, masked(k.Type, n.Get("identifier")).JSON()))
+		return append(to, fhir.Replace(n, masked(k.Type, n).JSON()))
 	}
 	return to
 }
 
-// masked is a reference to what the partner does not get.
-func masked(typ string, identifier fhir.Node) *fhir.Object {
+// masked is a reference to what the partner does not get. Who in the practice is
+// meant, by name, and which organisation, is no secret of the client's.
+func masked(typ string, ref fhir.Node) *fhir.Object {
 	o := fhir.NewObject().Set("extension", []*fhir.Object{fhir.NewObject().
 		Set("url", "http://hl7.org/fhir/StructureDefinition/data-absent-reason").
 		Set("valueCode", "masked")})
 	o.Set("type", typ)
-	if identifier.Exists() && typ == "Organization" {
-		o.Set("identifier", identifier)
+	switch typ {
+	case "Organization":
+		o.Set("identifier", ref.Get("identifier")).Set("display", ref.Get("display"))
+	case "Practitioner", "PractitionerRole":
+		o.Set("display", ref.Get("display"))
 	}
 	return o
 }
 
 // urn is a stable urn:uuid of a key, so that a package built twice is the same.
-func urn(k fhir.Key) string {
-	h := sha256.Sum256([]byte(k.String()))
-	h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80 // UUID version 8, RFC 9562
+func urn(k fhir.Key) string { return "urn:uuid:" + uuid(k.String()) }
+
+// uuid is a UUID of version 8 (RFC 9562) that follows from a name.
+func uuid(name string) string {
+	h := sha256.Sum256([]byte(name))
+	h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80
 	x := hex.EncodeToString(h[:16])
-	return "urn:uuid:" + x[:8] + "-" + x[8:12] + "-" + x[12:16] + "-" + x[16:20] + "-" + x[20:]
+	return x[:8] + "-" + x[8:12] + "-" + x[12:16] + "-" + x[16:20] + "-" + x[20:]
 }

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -61,6 +62,14 @@ func Check(from, to string, by Side) error {
 		return fhir.Errorf(fhir.BusinessRule, "Task.status", "A Task that is %s is at its end. A new Task for the same ServiceRequest starts anew.", from)
 	}
 	return fhir.Errorf(fhir.BusinessRule, "Task.status", "A Task that is %s can become %s.", from, strings.Join(legal, ", "))
+}
+
+// begin says whether a Task may begin in a status.
+func begin(status string) error {
+	if _, known := transitions[status]; known && status != "" {
+		return nil
+	}
+	return fhir.Errorf(fhir.BusinessRule, "Task.status", "A referral's Task is one of %s.", strings.Join(slices.Sorted(maps.Keys(transitions))[1:], ", "))
 }
 
 // guard checks what a status demands of the rest of the Task.

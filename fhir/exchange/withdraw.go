@@ -1,0 +1,103 @@
+package exchange
+
+import (
+	"context"
+	"net/url"
+	"slices"
+
+	"rapport/fhir"
+)
+
+// withdraw tells the receiver that the sender's Task has ended.
+func (c *Courier) withdraw(ctx context.Context, to Partner, j job) error {
+	org, err := c.recipient(ctx, to)
+	if err != nil {
+		return err
+	}
+	var task fhir.Resource
+	act := fhir.Act{Interaction: fhir.Disclose, Type: "Task", ID: j.Task, Recipient: org}
+	err = c.Gate.View(ctx, act, func(in fhir.Reader) (err error) {
+		task, err = in.ReadVersion(ctx, fhir.Key{Type: "Task", ID: j.Task}, j.Version)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	elements := []string{"status", "statusReason"}
+	released, err := c.Release(ctx, org, []fhir.Resource{task})
+	if err != nil {
+		return err
+	}
+	if len(released) != 1 {
+		elements = elements[:1] // that it is over they must know whatever was denied since
+	}
+	found, err := c.Channel.Search(ctx, to, "Task", url.Values{"identifier": {c.Base + "/Task|" + j.Task}})
+	if err != nil {
+		return err
+	}
+	switch len(found) {
+	case 0:
+		return c.neverArrived(ctx, j)
+	case 1:
+	default:
+		return &fhir.Error{Code: fhir.Multiple, Detail: "the partner shows several Tasks for this referral"}
+	}
+	theirs := found[0]
+	from, status := theirs.Root().Get("status").Text(), task.Root().Get("status").Text()
+	if from == status || reachable(status, from) {
+		return nil
+	}
+	if err := Check(from, status, Either); err != nil {
+		return err
+	}
+	merged, err := take(theirs, task, elements)
+	if err != nil {
+		return err
+	}
+	if _, err := c.Channel.Put(ctx, to, merged, theirs.Version); err != nil {
+		return err
+	}
+	return c.receipt(ctx, Withdraw, fhir.Head{Key: task.Key, Version: j.Version}, to)
+}
+
+// neverArrived: what is not there needs no withdrawal, unless it may be on its way.
+func (c *Courier) neverArrived(ctx context.Context, j job) error {
+	l, err := c.ledger(ctx, j.Task)
+	if err != nil {
+		return err
+	}
+	if l.Delivered > 0 {
+		return &fhir.Error{Code: fhir.NotFound, Detail: "the partner does not show us the Task of a referral that was delivered"}
+	}
+	if !l.Begun.IsZero() && c.Clock().Sub(l.Begun) < underWay {
+		return &fhir.Error{Code: fhir.Transient, Detail: "the referral was sent and may yet arrive"}
+	}
+	return nil
+}
+
+// take returns theirs with the named elements as ours has them, every other byte as
+// it was; the moment of our version becomes lastModified.
+func take(theirs, ours fhir.Resource, elements []string) (fhir.Resource, error) {
+	o := fhir.NewObject()
+	from := func(name string) fhir.Node {
+		if name == "lastModified" {
+			return ours.Root().At("meta", "lastUpdated")
+		}
+		return ours.Root().Get(name)
+	}
+	elements = append(slices.Clone(elements), "lastModified")
+	for name, v := range theirs.Root().Members() {
+		if slices.Contains(elements, name) {
+			if v = from(name); !v.Exists() {
+				continue
+			}
+		}
+		o.Set(name, v)
+	}
+	for _, name := range elements {
+		if v := from(name); v.Exists() && !theirs.Root().Get(name).Exists() {
+			o.Set(name, v)
+		}
+	}
+	return o.Resource()
+}
