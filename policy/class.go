@@ -50,8 +50,9 @@ func rank(conf string) int {
 	return len(levels) - 1
 }
 
+// higher returns the higher of two; b is "" where nothing is stated.
 func higher(a, b string) string {
-	if rank(b) > rank(a) {
+	if b != "" && rank(b) > rank(a) {
 		return b
 	}
 	return a
