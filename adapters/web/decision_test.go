@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/exchange"
 	"rapport/fhir/search"
 	"rapport/fhir/spec"
 	"rapport/fhir/store"
@@ -128,7 +129,8 @@ func newClinic(t *testing.T, seen ...*witnessed) *clinic {
 		Practice: &Practice{
 			Mapper: func(string) (*mapping.Mapper, error) { return m, nil }, Validate: validate.New(spec.R4()), Library: library, Notes: guard.Notes,
 			Follow: func(string) ([]fhir.Follow, error) {
-				return []fhir.Follow{fhir.Deriving(instrument.NewDeriver(library))}, nil
+				return []fhir.Follow{fhir.Deriving(instrument.NewDeriver(library)), exchange.Referrals{Partners: []exchange.Partner{
+					{Name: "seespital", Base: "http://127.0.0.1/away", System: mapping.IdentifierSystem(ofPractice, "organisation"), Value: "hospital"}}}.Follow}, nil
 			},
 		}}, seen...)
 	for _, r := range ground {
@@ -247,6 +249,46 @@ func TestEachRoleRecordsWhatIsItsToRecord(t *testing.T) {
 			c.as(try.who, http.MethodPost, "/practice/"+try.kinds, try.body, try.status)
 		})
 	}
+}
+
+func TestAReferralGoesIntoTheOutboxWithItsTransaction(t *testing.T) {
+	c := newClinic(t)
+	referral := `{"key":"f1","client":"c1","episode":"e1","direction":"out","from":"home","to":"hospital","requester":"t1","status":"requested","reason":"Worse"}`
+	works := func(kind string, want int) {
+		t.Helper()
+		ws, err := c.store.Works(t.Context(), false, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, w := range ws {
+			if w.Kind == kind {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%d works of the kind %s, want %d: %+v", n, kind, want, ws)
+		}
+	}
+	c.as("jon", http.MethodPost, "/practice/referrals", referral, http.StatusUnprocessableEntity)
+	works(exchange.Deliver, 0)
+	c.as("mira", http.MethodPost, "/practice/referrals", referral, http.StatusCreated)
+	works(exchange.Deliver, 1)
+	c.as("mira", http.MethodPost, "/practice/referrals", referral, http.StatusOK)
+	works(exchange.Deliver, 1)
+	got := decode[told](t, c.as("mira", http.MethodPost, "/practice/referrals", strings.Replace(referral, "requested", "cancelled", 1), http.StatusOK))
+	if !slices.Contains(got.types(), "Provenance created") {
+		t.Errorf("the step is not noted: %v", got.types())
+	}
+	works(exchange.Withdraw, 1)
+	// A step that no one may make leaves nothing behind.
+	before := c.versions()
+	c.as("mira", http.MethodPost, "/practice/referrals", strings.Replace(referral, `"f1"`, `"f2"`, 1), http.StatusCreated)
+	c.as("mira", http.MethodPost, "/practice/referrals", strings.NewReplacer(`"f1"`, `"f3"`, `"requested"`, `"rejected"`).Replace(referral), http.StatusUnprocessableEntity)
+	if got := c.versions() - before; got != 2 {
+		t.Errorf("%d versions, not those of f2", got)
+	}
+	works(exchange.Deliver, 2)
 }
 
 func TestEveryWriteIsInTheRecord(t *testing.T) {
