@@ -262,7 +262,7 @@ func TestAReferralGoesIntoTheOutboxWithItsTransaction(t *testing.T) {
 		}
 		n := 0
 		for _, w := range ws {
-			if w.Kind == kind {
+			if strings.HasPrefix(w.ID, kind+"/") {
 				n++
 			}
 		}

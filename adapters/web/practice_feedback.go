@@ -39,7 +39,19 @@ func (j *job) assess(ctx context.Context, tx fhir.Tx, qr fhir.Resource, derived 
 		return a, nil
 	}
 	a.Observation = score.Key.String()
-	return a, agree(a.Feedback, score)
+	if err := agree(a.Feedback, score); err != nil {
+		return nil, err
+	}
+	// A change is told as it was stored: an earlier score that came in since does not
+	// alter what this one said of itself.
+	once := a.First != nil && a.Last != nil && a.First.Observation == a.Last.Observation
+	if !stands(a.First, score, "since-first") {
+		a.First = nil
+	}
+	if once && a.First == nil || !once && !stands(a.Last, score, "since-last") {
+		a.Last = nil
+	}
+	return a, nil
 }
 
 // scoreOf finds the Observation of a response's score: among what this transaction
@@ -70,4 +82,18 @@ func agree(f instrument.Feedback, score fhir.Resource) error {
 		return fmt.Errorf("the score that is stored is not the one to be told (%s)", score.Key)
 	}
 	return nil
+}
+
+// stands reports whether a change is among the components of a score.
+func stands(c *instrument.ChangeFacts, score fhir.Resource, code string) bool {
+	if c == nil {
+		return false
+	}
+	for part := range score.Root().Get("component").Elements() {
+		if part.Get("code").HasCoding(instrument.ChangeCodes, code) {
+			p, err := instrument.ParsePoints(part.At("valueQuantity", "value").Decimal())
+			return err == nil && p.Cmp(c.Change) == 0
+		}
+	}
+	return false
 }

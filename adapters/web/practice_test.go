@@ -81,7 +81,7 @@ type told struct {
 			High  json.Number
 			Band  *struct{ Code, Label string }
 		}
-		SinceFirst *struct {
+		SinceFirst, SinceLast *struct {
 			Observation, Date string
 			Score, Change     json.Number
 		}
@@ -247,6 +247,28 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+func TestAChangeIsToldAsItWasStored(t *testing.T) {
+	o := newOffice(t).settle()
+	second := phq9("r2", "2026-02-02T10:40:00+01:00", "1111111100")
+	third := phq9("r3", "2026-03-02T10:40:00+01:00", "0000000000")
+	if f := o.post("responses", second).Feedback; f.SinceFirst != nil || f.SinceLast != nil {
+		t.Fatalf("%+v", f)
+	}
+	f := o.post("responses", third).Feedback
+	if f.SinceFirst == nil || f.SinceLast == nil || f.SinceFirst.Change != "-8" || f.SinceLast.Change != "-8" {
+		t.Fatalf("one earlier score is the first and the last: %+v", f)
+	}
+	// An older one comes in late: what the others said of themselves stands.
+	o.post("responses", phq9("r1", "2026-01-12T10:40:00+01:00", "3333333300"))
+	if f := o.post("responses", second).Feedback; f.SinceFirst != nil || f.Scores[0].Score != "8" {
+		t.Errorf("%+v", f)
+	}
+	fourth := o.post("responses", phq9("r4", "2026-03-09T10:40:00+01:00", "1000000000")).Feedback
+	if fourth.SinceFirst == nil || fourth.SinceLast == nil || fourth.SinceFirst.Change != "-23" || fourth.SinceLast.Change != "1" {
+		t.Errorf("%+v", fourth)
+	}
 }
 
 func TestAResponseThatIsBrokenOffTellsItsRiskAndNoScore(t *testing.T) {
