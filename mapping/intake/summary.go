@@ -62,6 +62,9 @@ type Failure struct {
 	Reason  string
 }
 
+// String returns "file:line: outcome: why".
+func (f Failure) String() string { return fmt.Sprintf("%s: %s: %s", f.Place, f.Outcome, f.Reason) }
+
 // Dangling is a reference to something that is neither in the upload nor in the
 // store. Such are allowed: what they name may come with a later upload.
 type Dangling struct {
@@ -135,7 +138,7 @@ func (s Summary) String() string {
 	if s.Failed > 0 {
 		fmt.Fprintf(&b, "\nnot stored: %d\n", s.Failed)
 		for _, f := range s.Failures {
-			fmt.Fprintf(&b, "  %s: %s: %s\n", f.Place, f.Outcome, f.Reason)
+			fmt.Fprintf(&b, "  %s\n", f)
 		}
 		if more := s.Failed - len(s.Failures); more > 0 {
 			fmt.Fprintf(&b, "  and %d more\n", more)
