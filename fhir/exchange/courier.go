@@ -6,15 +6,17 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"rapport/fhir"
 )
 
 // Courier brings one tenant's outgoing work to its partners: at least once, in
-// order for each Task, each Task independent of the others. All fields but Wake
-// and Log are required. One Courier may run in each of several processes: leases
+// order for each Task, each Task independent of the others. All fields but Wake,
+// Log and Parallel are required. One Courier may run in each of several processes: leases
 // keep them apart.
 type Courier struct {
 	Gate     fhir.Gate    // of the principal gateway/courier, which reads all and adds Provenance
@@ -27,10 +29,12 @@ type Courier struct {
 	Clock    fhir.Clock
 	Wake     <-chan struct{} // there may be work now
 	Log      *slog.Logger
+	Parallel int // works at the same time; 0: 8
 }
 
 const (
-	lease     = 2 * time.Minute
+	parallel  = 8
+	lease     = 2 * time.Minute // longer than one work takes: a few requests of 30 s at most
 	pollEvery = 2 * time.Second
 	giveUp    = 72 * time.Hour // by age, not by attempts: a partner down for a day loses nothing
 	firstWait = 2 * time.Second
@@ -58,30 +62,35 @@ func (c *Courier) Run(ctx context.Context) error {
 
 // Once takes what is due and returns how many works it tried.
 func (c *Courier) Once(ctx context.Context) (int, error) {
-	done := 0
-	for _, kind := range []string{Deliver, Withdraw, Answer} {
-		works, err := c.Queue.Lease(ctx, kind, 8, lease)
-		if err != nil {
-			return done, err
-		}
-		for _, w := range works {
-			done++
-			if err := c.Queue.Finish(ctx, w, c.try(ctx, w)); err != nil && !fhir.Is(err, fhir.Conflict) {
-				return done, err
-			}
-		}
+	most := c.Parallel
+	if most == 0 {
+		most = parallel
 	}
-	return done, nil
+	works, err := c.Queue.Lease(ctx, Kind, most, lease)
+	if err != nil {
+		return 0, err
+	}
+	failed := make([]error, len(works))
+	var wg sync.WaitGroup
+	for n, w := range works { // each of another lane
+		wg.Go(func() {
+			if err := c.Queue.Finish(ctx, w, c.try(ctx, w)); !fhir.Is(err, fhir.Conflict) {
+				failed[n] = err
+			}
+		})
+	}
+	wg.Wait()
+	return len(works), errors.Join(failed...)
 }
 
 // try runs one work and says what becomes of it.
 func (c *Courier) try(ctx context.Context, w fhir.Work) fhir.Outcome {
-	err := c.run(ctx, w)
+	err := c.survive(ctx, w)
 	if err == nil {
 		return fhir.Outcome{Done: true}
 	}
 	note := why(err)
-	c.log().WarnContext(ctx, "referral work failed", "kind", w.Kind, "work", w.ID, "attempt", w.Attempt, "why", note)
+	c.log().WarnContext(ctx, "referral work failed", "work", w.ID, "attempt", w.Attempt, "why", note)
 	switch fhir.CodeOf(err) {
 	case fhir.Transient, fhir.Timeout, fhir.Throttled, fhir.Stale, fhir.Conflict, fhir.Login, fhir.Exception:
 		if c.Clock().Sub(w.Born) < giveUp {
@@ -89,6 +98,18 @@ func (c *Courier) try(ctx context.Context, w fhir.Work) fhir.Outcome {
 		}
 	}
 	return fhir.Outcome{Dead: true, Note: note}
+}
+
+// survive runs one work and makes an error of a panic: one work must not end the
+// process, and end it again after each start.
+func (c *Courier) survive(ctx context.Context, w fhir.Work) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.log().ErrorContext(ctx, "referral work panicked", "work", w.ID, "stack", string(debug.Stack()))
+			err = errors.New("panic")
+		}
+	}()
+	return c.run(ctx, w)
 }
 
 // why is what an operator reads of a failure: our own words, nothing of a partner's.
@@ -119,7 +140,7 @@ func (c *Courier) run(ctx context.Context, w fhir.Work) error {
 	if i < 0 {
 		return &fhir.Error{Code: fhir.Invalid, Detail: "no partner of this name is configured any more"}
 	}
-	switch w.Kind {
+	switch j.Do {
 	case Deliver:
 		return c.deliver(ctx, c.Partners[i], j)
 	case Withdraw:

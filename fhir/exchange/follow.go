@@ -10,15 +10,20 @@ import (
 	"rapport/fhir"
 )
 
-// The kinds of work that a courier takes.
+// Kind is that of all works that a courier takes. It is one, so that the works of a
+// Task, which are one lane, never overtake each other.
+const Kind = "referral"
+
+// What a work is to do; its id begins with it and a slash.
 const (
-	Deliver  = "referral"      // bring a new referral to the partner that shall take it
-	Withdraw = "referral-end"  // tell that partner that it is cancelled or was an error
-	Answer   = "referral-task" // bring status and output back to the partner that sent it
+	Deliver  = "deliver"  // bring a new referral to the partner that shall take it
+	Withdraw = "withdraw" // tell that partner that it is cancelled or was an error
+	Answer   = "answer"   // bring status and output back to the partner that sent it
 )
 
 // job is the body of a Work: keys, no content.
 type job struct {
+	Do      string `json:"do"`
 	Task    string `json:"task"`    // id
 	Version int64  `json:"version"` // that set it going
 	Partner string `json:"partner"`
@@ -75,8 +80,8 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 			return err
 		}
 	}
-	if kind, to := p.sets(from, status); kind != "" {
-		return f.enqueue(ctx, tx, kind, w.Head, to.Name)
+	if do, to := p.sets(from, status); do != "" {
+		return f.enqueue(ctx, tx, do, w.Head, to.Name)
 	}
 	return nil
 }
@@ -155,7 +160,7 @@ func (p parties) check(from, to string, side Side) error {
 }
 
 // sets returns what work a step causes, and for whom.
-func (p parties) sets(from, status string) (kind string, to *Partner) {
+func (p parties) sets(from, status string) (do string, to *Partner) {
 	switch {
 	case p.to != nil && p.house && status == "requested" && from != status:
 		return Deliver, p.to
@@ -213,8 +218,8 @@ func readable(r fhir.Resource, err error) (fhir.Resource, error) {
 	return r, err
 }
 
-func (f Referrals) enqueue(ctx context.Context, tx fhir.Tx, kind string, task fhir.Head, partner string) error {
-	body, err := json.Marshal(job{Task: task.ID, Version: task.Version, Partner: partner})
+func (f Referrals) enqueue(ctx context.Context, tx fhir.Tx, do string, task fhir.Head, partner string) error {
+	body, err := json.Marshal(job{Do: do, Task: task.ID, Version: task.Version, Partner: partner})
 	if err != nil {
 		return fmt.Errorf("encode work: %w", err)
 	}
@@ -227,7 +232,7 @@ func (f Referrals) enqueue(ctx context.Context, tx fhir.Tx, kind string, task fh
 		})
 	}
 	return tx.Enqueue(ctx, fhir.Work{
-		ID:   fmt.Sprintf("%s/%s@%d", kind, task.ID, task.Version),
-		Lane: "task/" + task.ID, Kind: kind, Body: body,
+		ID:   fmt.Sprintf("%s/%s@%d", do, task.ID, task.Version),
+		Lane: "task/" + task.ID, Kind: Kind, Body: body,
 	})
 }

@@ -48,13 +48,7 @@ func Check(from, to string, by Side) error {
 	if known && next[to]&by != 0 {
 		return nil
 	}
-	var legal []string
-	for s, side := range next {
-		if side&by != 0 {
-			legal = append(legal, s)
-		}
-	}
-	slices.Sort(legal)
+	legal := Next(from, by)
 	switch {
 	case from == "":
 		return fhir.Errorf(fhir.BusinessRule, "Task.status", "A referral's Task begins as %s.", strings.Join(legal, " or "))
@@ -62,6 +56,18 @@ func Check(from, to string, by Side) error {
 		return fhir.Errorf(fhir.BusinessRule, "Task.status", "A Task that is %s is at its end. A new Task for the same ServiceRequest starts anew.", from)
 	}
 	return fhir.Errorf(fhir.BusinessRule, "Task.status", "A Task that is %s can become %s.", from, strings.Join(legal, ", "))
+}
+
+// Next returns the statuses that a Task in one of them may go to by an act of one
+// of the sides given, sorted.
+func Next(from string, by Side) (legal []string) {
+	for s, side := range transitions[from] {
+		if side&by != 0 {
+			legal = append(legal, s)
+		}
+	}
+	slices.Sort(legal)
+	return legal
 }
 
 // begin says whether a Task may begin in a status.
