@@ -148,10 +148,14 @@ func (c *codes) append(to []byte, code string) ([]byte, *Refusal) {
 	return to, &Refusal{Why: "code " + show(code) + " is not in code table " + c.name}
 }
 
-// show quotes a code in a message if it looks like one; free text stays hidden.
+// show quotes a code in a message if it looks like one: up to three characters, or
+// six with a digit among them. A name or a date of birth that came into the wrong
+// column stays hidden.
 func show(code string) string {
-	if len(code) == 0 || len(code) > 8 || strings.Trim(code, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_") != "" {
-		return "(" + strconv.Itoa(len(code)) + " bytes, not shown)"
+	const letters, digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_", "0123456789"
+	plain := code != "" && strings.Trim(code, letters+digits) == ""
+	if plain && (len(code) <= 3 || len(code) <= 6 && strings.ContainsAny(code, digits)) {
+		return strconv.Quote(code)
 	}
-	return strconv.Quote(code)
+	return "(" + strconv.Itoa(len(code)) + " bytes, not shown)"
 }

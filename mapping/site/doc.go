@@ -61,6 +61,6 @@
 // would move sessions by hours.
 //
 // A code that no table knows stops its row, not the run, unless the table says
-// otherwise. A refusal shows codes of up to eight letters and digits, free text
+// otherwise. A refusal shows what can only be a code, at most six characters; text
 // never.
 package site

@@ -11,7 +11,11 @@ import (
 // field is found when the file is loaded, not when the first row is read.
 func (c *compiler) shape(kind *node, fields *node) {
 	s, ok := c.schema(kind.text)
-	if !ok {
+	switch {
+	case slices.Contains(never, kind.text):
+		c.fs.add(kind, "%s is never imported: its author writes it", kind.text)
+		return
+	case !ok:
 		c.fs.add(kind, "there is no kind of record called %s%s", kind.text, didYouMean(kind.text, c.knownKinds()))
 		return
 	}
