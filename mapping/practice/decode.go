@@ -14,14 +14,19 @@ import (
 	"rapport/fhir"
 )
 
-// maxIssues bounds what is said about one record.
-const maxIssues = 20
+// maxIssues bounds what is said about one record, and maxFound what is looked for:
+// each takes a search of the text.
+const (
+	maxIssues = 20
+	maxFound  = 200
+)
 
 // Decode reads one record. It is strict: what the kind's schema does not know is
 // refused. The caller must not change b while it runs.
 //
 // Errors, as [fhir.Errors] with a JSON Pointer in At and line and column in Detail,
-// none of which repeats a value of the record: [fhir.Structure] for JSON that is
+// none of which repeats a value of the record: [fhir.TooLong] for more than any
+// record holds; [fhir.Structure] for JSON that is
 // none, or an unknown or wrongly typed member; [fhir.Required] for what is missing;
 // [fhir.CodeInvalid] for what is none of the words allowed; [fhir.Value] for the
 // rest; [fhir.NotSupported] for an unknown kind.
@@ -32,6 +37,9 @@ func Decode(kind string, b []byte) (Record, error) {
 	}
 	root, err := fhir.ParseNode(b)
 	if err != nil {
+		return nil, err
+	}
+	if err := bounded(root); err != nil {
 		return nil, err
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
@@ -85,6 +93,9 @@ func (j *judgement) issues() error {
 
 // take walks to the leaves: those are what is wrong.
 func (j *judgement) take(e *jsonschema.ValidationError) {
+	if len(j.list) >= maxFound {
+		return
+	}
 	switch k := e.ErrorKind.(type) {
 	case *kind.AnyOf:
 		if names := alternatives(e.Causes); names != nil {
@@ -100,7 +111,8 @@ func (j *judgement) take(e *jsonschema.ValidationError) {
 		j.say(e, fhir.Required, "%s needs %s beside it", k.Prop, strings.Join(k.Missing, ", "))
 		return
 	case *kind.AdditionalProperties:
-		for _, name := range k.Properties {
+		slices.Sort(k.Properties)
+		for _, name := range k.Properties[:min(len(k.Properties), maxIssues)] {
 			j.say(e, fhir.Structure, "there is no field %s%s", plain(name), j.meant(e.InstanceLocation, name))
 		}
 		return
