@@ -335,6 +335,9 @@ func TestAProcessNoteIsForItsAuthorAlone(t *testing.T) {
 	if head := c.as("mira", http.MethodHead, path, "", http.StatusOK); len(head.body) > 0 {
 		t.Errorf("HEAD has a body")
 	}
+	if r := c.send(http.MethodGet, path, "", "Accept", "text/html"); r.StatusCode != http.StatusNotAcceptable {
+		t.Errorf("as HTML: %d", r.StatusCode)
+	}
 	for _, who := range []string{"jon", "ida", "admin", "desk", "import"} {
 		there, nowhere := c.as(who, http.MethodGet, path, "", http.StatusNotFound), c.as(who, http.MethodGet, "/practice/process-notes/none", "", http.StatusNotFound)
 		if string(there.body) != string(nowhere.body) {

@@ -77,7 +77,7 @@ func (c *Config) noteOf(p policy.Principal, rec *practice.ProcessNote) (policy.N
 // that never was.
 func (c *Config) getNote(g *gin.Context) {
 	p, ok := c.principal(g)
-	if !ok {
+	if !ok || !accepts(g, "application/json") {
 		return
 	}
 	note, err := c.Practice.Notes(p).Read(g.Request.Context(), g.Param("id"))
