@@ -11,7 +11,9 @@ import (
 
 func TestARecordOutOfAllProportionIsRefusedAtOnce(t *testing.T) {
 	session := func(rest string) string { return `{"key":"s","client":"c","status":"booked",` + rest + `}` }
-	list := func(n int, item string) string { return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]" }
+	list := func(n int, item string) string {
+		return "[" + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + "]"
+	}
 	members := func(n int) string {
 		var b strings.Builder
 		for i := range n {
