@@ -187,7 +187,7 @@ func TestAPartnerBringsNoTaskInAnothersName(t *testing.T) {
 	w, _ := joined(t, newParts(t))
 	w.clinic.referral("1", "requested")
 	w.settle()
-	other := w.hospital.guard.For(policy.Principal{Tenant: "hospital", Issuer: "test", Subject: "third", Client: "third", Role: policy.Partner,
+	other := w.hospital.guard.For(policy.Principal{Tenant: w.hospital.tenant, Issuer: "test", Subject: "third", Client: "third", Role: policy.Partner,
 		Grants: []fhir.Key{{Type: "Organization", ID: "third"}}, Scopes: all("system"), Purpose: "TREAT"})
 	bundle := `{"resourceType":"Bundle","type":"transaction","entry":[
 		{"fullUrl":"urn:uuid:6f2a8a2e-0000-4000-8000-000000000001","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}},
@@ -233,5 +233,60 @@ func TestTheCourierIsWokenWhenThereIsWork(t *testing.T) {
 	}
 	if n, err := w.clinic.courier.Once(t.Context()); n != 1 || err != nil {
 		t.Errorf("%d works, %v", n, err)
+	}
+}
+
+func TestAnAnswerThatMeetsAnotherWriteIsBroughtAgain(t *testing.T) {
+	w, ch := joined(t, newParts(t))
+	task := w.clinic.referral("1", "requested")
+	w.settle()
+	w.hospital.step(w.copyOf(task)[0].Key, "accepted", "")
+	ch.fault = func(write bool) fault {
+		if write { // the clinic changes its Task after it was read and before it is written
+			ch.fault = nil
+			o := fhir.NewObject()
+			for name, v := range w.clinic.get(task.String()).Root().Members() {
+				o.Set(name, v)
+			}
+			w.clinic.put(string(o.Set("description", "Call first.").JSON()))
+		}
+		return none
+	}
+	w.settle()
+	got := w.clinic.get(task.String()).Root()
+	if got.Get("status").Text() != "accepted" || got.Get("description").Text() != "Call first." || len(w.hospital.works(true)) != 0 {
+		t.Errorf("status %s, description %s; dead: %+v", got.Get("status").Text(), got.Get("description").Text(), w.hospital.works(true))
+	}
+}
+
+func TestWorkIsGivenUpByItsAgeAndNotByAttempts(t *testing.T) {
+	w, ch := joined(t, newParts(t))
+	ch.fault = func(bool) fault { return lostOnTheWay }
+	task := w.clinic.referral("1", "requested")
+	for range 80 {
+		if _, err := w.clinic.courier.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(50 * time.Minute)
+	}
+	if n := len(w.clinic.works(true)); n != 0 {
+		t.Fatalf("given up after %v", 80*50*time.Minute)
+	}
+	ch.fault = nil
+	w.settle()
+	if n := len(w.copyOf(task)); n != 1 {
+		t.Fatalf("%d copies", n)
+	}
+	ch.fault = func(bool) fault { return lostOnTheWay }
+	w.clinic.step(task, "cancelled", "")
+	for range 90 {
+		if _, err := w.clinic.courier.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(50 * time.Minute)
+	}
+	dead := w.clinic.works(true)
+	if len(dead) != 1 || !strings.Contains(dead[0].Note, "cannot be reached") {
+		t.Errorf("after more than three days: %+v", dead)
 	}
 }

@@ -37,11 +37,17 @@ type parts struct {
 	engine *search.Engine
 	valid  *validate.Validator
 	ring   *keyring.Ring
+	// Guards remember what the rules say, so they are kept; each world has tenants of
+	// its own and is done with before the next begins.
+	guards map[string]*policy.Guard
+	stores map[string]store.Store // by tenant
+	worlds int
+	world  *world
 }
 
 func newParts(t testing.TB) *parts {
 	t.Helper()
-	p := &parts{rules: &opa.Engine{}, valid: validate.New(spec.R4())}
+	p := &parts{rules: &opa.Engine{}, valid: validate.New(spec.R4()), guards: map[string]*policy.Guard{}, stores: map[string]store.Store{}}
 	if err := p.rules.Load(t.Context(), opa.Embedded()); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +61,24 @@ func newParts(t testing.TB) *parts {
 	return p
 }
 
-// quietly keeps no records.
+func (p *parts) guard(t testing.TB, name string) *policy.Guard {
+	t.Helper()
+	if g := p.guards[name]; g != nil {
+		return g
+	}
+	g, err := policy.NewGuard(policy.Config{
+		Store: func(tenant string) (store.Store, error) { return p.stores[tenant], nil }, Engine: p.rules, Recorder: &quietly{}, Index: p.engine.Index, Keys: p.ring,
+		Clock: func() time.Time { return p.world.now }, IDs: func() string { return p.world.id() },
+		Alarm: func(what string) { p.world.t.Errorf("%s: alarm: %s", name, what) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.guards[name] = g
+	return g
+}
+
+// quietly keeps records in memory.
 type quietly struct {
 	mu sync.Mutex
 	rs []policy.Record
@@ -88,6 +111,7 @@ func (w *world) id() string { w.ids++; return fmt.Sprintf("id-%d", w.ids) }
 type side struct {
 	*world
 	name    string
+	tenant  string
 	base    string
 	store   store.Store
 	guard   *policy.Guard
@@ -102,7 +126,10 @@ type side struct {
 // newWorld makes two sides joined by a wire. change alters it before it is used.
 func newWorld(t testing.TB, p *parts, wire exchange.Channel) *world {
 	t.Helper()
+	p.worlds++
+	clear(p.stores)
 	w := &world{t: t, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
+	p.world = w
 	w.clinic, w.hospital = w.side(p, "clinic", "hospital", wire), w.side(p, "hospital", "clinic", wire)
 	return w
 }
@@ -114,21 +141,16 @@ func all(context string) []policy.Scope {
 func baseOf(name string) string { return "http://" + name + ".example/fhir" }
 
 func (w *world) side(p *parts, name, other string, wire exchange.Channel) *side {
-	s := &side{world: w, name: name, base: baseOf(name), store: storetest.NewMemory(w.clock), records: &quietly{}, wake: make(chan struct{}, 1)}
-	var err error
-	s.guard, err = policy.NewGuard(policy.Config{
-		Store: func(string) (store.Store, error) { return s.store, nil }, Engine: p.rules, Recorder: s.records, Index: p.engine.Index, Keys: p.ring,
-		Clock: w.clock, IDs: w.id, Alarm: func(what string) { w.t.Errorf("%s: alarm: %s", name, what) },
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	s := &side{world: w, name: name, tenant: fmt.Sprint(name, p.worlds), base: baseOf(name), store: storetest.NewMemory(w.clock), wake: make(chan struct{}, 1)}
+	p.stores[s.tenant] = s.store
+	s.guard = p.guard(w.t, name)
+	s.records = s.guard.Recorder.(*quietly)
 	partners := []exchange.Partner{{Name: other, Base: baseOf(other), System: registry, Value: other}}
 	follow := exchange.Referrals{Partners: partners, Wake: s.wake}
 	s.router = rest.New(rest.Config{Base: s.base, Served: spec.Capability(), Search: p.engine, Validate: p.valid,
 		Follow: []fhir.Follow{follow.Follow}, IDs: w.id, Clock: w.clock, Software: "test"})
 	process := func(who string, role policy.Role, grants ...fhir.Key) policy.Principal {
-		return policy.Principal{Tenant: name, Issuer: "test", Subject: who, Client: who, Role: role, Grants: grants, Scopes: all("system"), Purpose: "TREAT"}
+		return policy.Principal{Tenant: s.tenant, Issuer: "test", Subject: who, Client: who, Role: role, Grants: grants, Scopes: all("system"), Purpose: "TREAT"}
 	}
 	s.staff = s.guard.For(process("staff", policy.Integration))
 	s.partner = s.guard.For(process(other, policy.Partner, fhir.Key{Type: "Organization", ID: other + "-here"}))
