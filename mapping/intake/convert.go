@@ -59,6 +59,10 @@ func unplaced(err error) error {
 	return out
 }
 
+// shifts are the kinds whose records can come to stand as another type: a session as
+// Encounter or Appointment, a response as QuestionnaireResponse or Observation.
+var shifts = map[string]bool{"session": true, "response": true}
+
 // withdraw deletes what an earlier version of a record gave and this one does not:
 // the Encounter of a session that turns out to have been cancelled. Nothing is
 // looked for where the record is as it was; where it is new only the one resource
@@ -68,7 +72,7 @@ func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, 
 	for _, e := range es {
 		same = same && e != fhir.Created && e != fhir.Updated
 	}
-	if same {
+	if same || fresh && !shifts[native.Kind()] {
 		return nil, nil
 	}
 	ks, err := r.Mapper.Superseded(native)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"strings"
+	"strconv"
 	"time"
 
 	"rapport/fhir"
@@ -135,7 +135,7 @@ var errNotUsed = errors.New("an import has no use for this")
 // ids counts.
 func ids() fhir.NewIDs {
 	n := 0
-	return func() string { n++; return "run-" + strings.Repeat("i", n) }
+	return func() string { n++; return "run-" + strconv.Itoa(n) }
 }
 
 func still() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) }
