@@ -190,6 +190,10 @@ func (w *writer) mayReplace(ctx context.Context, b *before, r fhir.Resource, c f
 		return nil, nil // the id is a new one of ours; the store refuses one in use
 	}
 	if b.lives() && b.visible {
+		if c.IfMatch != 0 && c.IfMatch != b.head.Version {
+			// What the caller took for the present decides nothing; it reads again.
+			return nil, &fhir.Error{Code: fhir.Stale, Detail: "The resource has changed since the version that If-Match names. Read it again."}
+		}
 		return w.mayChange(ctx, b, r, l)
 	}
 	all, err := w.choosesIDs(ctx, r.Type)
