@@ -1,0 +1,99 @@
+package policy_test
+
+import (
+	"fmt"
+	"testing"
+
+	"rapport/fhir"
+	"rapport/policy"
+)
+
+func TestWhatFollowsFromAResponse(t *testing.T) {
+	response := `{"resourceType":"QuestionnaireResponse","id":"new","status":"completed","subject":{"reference":"Patient/anna"},"source":{"reference":"Patient/anna"}}`
+	score := `{"resourceType":"Observation","id":"new-score","status":"final",` + survey + `,"subject":{"reference":"Patient/%s"}%s}`
+	for _, c := range []struct {
+		what, body, want string
+	}{
+		{"a score", fmt.Sprintf(score, "anna", ""), "ok"},
+		{"a flag", `{"resourceType":"Flag","id":"f","status":"active","subject":{"reference":"Patient/anna"}}`, "ok"},
+		{"a task", `{"resourceType":"Task","id":"t","status":"requested","intent":"order","for":{"reference":"Patient/anna"}}`, "ok"},
+		{"a provenance", `{"resourceType":"Provenance","id":"p","target":[{"reference":"QuestionnaireResponse/new"}]}`, "ok"},
+		{"a score of somebody else", fmt.Sprintf(score, "bert", ""), "exception"},
+		{"a score that is also about somebody else", fmt.Sprintf(score, "anna", `,"contained":[{"resourceType":"Observation","id":"x","subject":{"reference":"Patient/bert"}}]`), "exception"},
+		{"a score about nobody", `{"resourceType":"Observation","id":"new-score","status":"final"}`, "exception"},
+		{"a type that does not follow", `{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/anna"}}`, "exception"},
+		{"a consent", `{"resourceType":"Consent","id":"c","status":"active","patient":{"reference":"Patient/anna"}}`, "exception"},
+		{"what overwrites somebody else's", `{"resourceType":"Observation","id":"bert-score","status":"final","subject":{"reference":"Patient/anna"}}`, "exception"},
+		{"a process note", fmt.Sprintf(score, "anna", `,"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"PSYTHPN"}]}`), "exception"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			p := open(t)
+			p.load(world()...)
+			ctx := t.Context()
+			derived := resource(t, c.body)
+			// The patient may write the response and none of what follows.
+			err := p.gate("anna").Update(ctx, fhir.Act{Interaction: fhir.Create, Type: "QuestionnaireResponse"}, func(tx fhir.Tx) error {
+				w, err := tx.Put(ctx, resource(t, response), fhir.Condition{})
+				if err != nil {
+					return err
+				}
+				ws, err := tx.Derive(ctx, w.Head, derived)
+				if err == nil && (len(ws) != 1 || ws[0].Key != derived.Key) {
+					t.Errorf("written: %+v", ws)
+				}
+				return err
+			})
+			if c.want == "ok" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r := p.log.last(); r.Derived != k("QuestionnaireResponse/new") || len(r.Touched) != 1 || r.Touched[0].Key != derived.Key || r.Who.User != k("Patient/anna") {
+					t.Errorf("recorded as %+v", r)
+				}
+				return
+			}
+			refused(t, c.what, err, fhir.Exception)
+			_, err = read(ctx, p.gate("import"), k("QuestionnaireResponse/new"))
+			refused(t, "the response beside it", err, fhir.NotFound)
+		})
+	}
+}
+
+func TestNothingFollowsFromWhatWasNotWrittenHere(t *testing.T) {
+	p := open(t)
+	p.load(world()...)
+	ctx := t.Context()
+	score := resource(t, `{"resourceType":"Observation","id":"new","status":"final","subject":{"reference":"Patient/bert"}}`)
+	for _, parent := range []fhir.Head{{Key: k("QuestionnaireResponse/bert-response"), Version: 1}, {Key: k("QuestionnaireResponse/none"), Version: 1}, {}} {
+		err := p.gate("mira").Update(ctx, fhir.Act{Interaction: fhir.Create, Type: "Observation"}, func(tx fhir.Tx) error {
+			_, err := tx.Derive(ctx, parent, score)
+			return err
+		})
+		refused(t, "from "+parent.Key.String(), err, fhir.Exception)
+	}
+}
+
+func TestWhatFollowsAndDidNotChangeMakesNoVersion(t *testing.T) {
+	p := open(t)
+	p.load(world()...)
+	ctx := t.Context()
+	score := resource(t, `{"resourceType":"Observation","id":"follows","status":"final","subject":{"reference":"Patient/anna"}}`)
+	for i, status := range []string{"in-progress", "completed"} {
+		r := resource(t, fmt.Sprintf(`{"resourceType":"QuestionnaireResponse","id":"anna-response","status":%q,"questionnaire":"http://q/phq-9","subject":{"reference":"Patient/anna"},"source":{"reference":"Patient/anna"}}`, status))
+		var ws []fhir.Written
+		err := p.gate("mira").Update(ctx, fhir.Act{Interaction: fhir.Update, Type: r.Type, ID: r.ID}, func(tx fhir.Tx) error {
+			w, err := tx.Put(ctx, r, fhir.Condition{})
+			if err != nil {
+				return err
+			}
+			ws, err = tx.Derive(ctx, w.Head, score)
+			return err
+		})
+		if err != nil || ws[0].Version != 1 || ws[0].Effect != []fhir.Effect{fhir.Created, fhir.Unchanged}[i] {
+			t.Errorf("time %d: %+v, %v", i, ws, err)
+		}
+	}
+	if r := p.log.last(); r.Touched[0].How != policy.WasSame {
+		t.Errorf("recorded as %+v", r)
+	}
+}
