@@ -6,14 +6,15 @@
 //   - config.go: what a run needs. source.go: what it reads from.
 //   - run.go: the run; read.go: tables and their headers.
 //   - held.go, ledger.go: rows that others look up; what became of each record.
+//   - order.go: responses in the order of time.
 //   - convert.go: from a record to resources, and what a changed record no longer gives.
 //   - store.go, provenance.go, questionnaire.go: batches, and what goes with them.
 //   - dangling.go, summary.go: what the run refers to and does not hold; the report.
 //
 // # Limits
 //
-// A run keeps 16 bytes and a map's overhead for each row and record, and whole
-// the tables that others look up. A row can depend on one of its own table only if
+// A run keeps some 170 bytes for each row and its records, and whole the tables that
+// others look up and those of responses. A row can depend on one of its own table only if
 // that one stands before it. Deletions (PMHC's delete files, snapshots) are not
 // read yet.
 //
@@ -37,6 +38,10 @@
 //
 // The Provenance is written in the transaction of what it speaks of, and only where
 // something was written. So the second import of a file writes nothing at all.
+//
+// Responses are stored in the order of time, not of lines, since a score tells the
+// change since the first one. One that comes with a later upload and is older than
+// what is there changes nothing of the scores that were made before.
 //
 // A resource that a record no longer gives is deleted with the change that says
 // so; its versions stay in the history.

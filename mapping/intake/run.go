@@ -203,6 +203,7 @@ func (r *run) one(ctx context.Context, t *site.Table) error {
 	r.count(file)
 	h := r.held[t.Name]
 	seen := map[mark]int{}
+	var later []site.Row
 	err := r.read(ctx, t, func(row site.Row, fault string) error {
 		if fault == "" {
 			fault = r.refuse(t, row, seen)
@@ -214,6 +215,10 @@ func (r *run) one(ctx context.Context, t *site.Table) error {
 		if len(t.Emits) > 0 {
 			if h != nil {
 				h.add(row)
+			}
+			if inTime(t) {
+				later = append(later, row)
+				return nil
 			}
 			return r.row(ctx, t, row)
 		}
@@ -239,6 +244,12 @@ func (r *run) one(ctx context.Context, t *site.Table) error {
 	}
 	if err != nil {
 		return err
+	}
+	r.arrange(t, later)
+	for _, row := range later {
+		if err := r.row(ctx, t, row); err != nil {
+			return err
+		}
 	}
 	return r.flush(ctx)
 }

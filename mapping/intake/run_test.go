@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -331,5 +332,21 @@ func TestASourceOfUnknownFilesIsRefused(t *testing.T) {
 	}
 	if _, err := intake.Run(context.Background(), config(t, newMemory(), s, dir, "")); !fhir.Is(err, fhir.Invalid) || !strings.Contains(err.Error(), "something.csv") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestResponsesAreStoredInTheOrderOfTime(t *testing.T) {
+	m := newMemory()
+	var order []string
+	m.refuse = func(r fhir.Resource) error {
+		if r.Type == "QuestionnaireResponse" {
+			order = append(order, text(r.Root(), "authored"))
+		}
+		return nil
+	}
+	// The first row of the file becomes the last one in time.
+	imported(t, m, "practice-csv", practiceWith(t, "responses.csv", "phq-9,2026-01-12,09:00", "phq-9,2026-06-30,09:00"), "")
+	if len(order) != 80 || !slices.IsSorted(order) || order[79] != "2026-06-30T09:00:00+02:00" {
+		t.Errorf("%d in the order %v", len(order), order)
 	}
 }

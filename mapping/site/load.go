@@ -262,8 +262,17 @@ func compile(doc, own, base *node, fs *faults) *Mapping {
 		c.body(t, env)
 		needs[t] = slices.Clone(*c.refs)
 	}
+	found := map[string]bool{}
 	for _, t := range order {
 		c.coverage(t)
+		for _, r := range t.Relation {
+			found[r.Table] = true
+		}
+	}
+	for i, t := range order {
+		if len(t.Emits) == 0 && !t.About && !found[t.Name] && len(t.Columns) > 0 && t.node.key("emit") == nil {
+			fs.add(tables.keys[i], "table %s gives no record, and no other table finds rows in it; say emit, or leave it out", t.Name)
+		}
 	}
 	if c.zone.used && c.zone.name == "" {
 		fs.add(doc, "timezone is required, since dates and times of day are joined: a zone, e.g. Australia/Melbourne, or unknown, and only dates are written")
