@@ -8,7 +8,7 @@
 //   - held.go, ledger.go: rows that others look up; what became of each record.
 //   - order.go: responses in the order of time.
 //   - convert.go: from a record to resources, and what a changed record no longer gives.
-//   - store.go, provenance.go, questionnaire.go: batches, and what goes with them.
+//   - store.go, follow.go, provenance.go, questionnaire.go: batches, and what goes with them.
 //   - dangling.go, summary.go: what the run refers to and does not hold; the report.
 //
 // # Limits

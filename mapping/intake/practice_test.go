@@ -33,8 +33,8 @@ func TestTheInventedPracticeImportsWholeAndTheSecondTimeNothing(t *testing.T) {
 			scores++
 		}
 	}
-	if scores != 80 {
-		t.Errorf("%d scores follow from 80 responses", scores)
+	if scores != 80 || first.Resource("Observation").Created != 80 {
+		t.Errorf("%d scores follow from 80 responses, told are %+v", scores, first.Resource("Observation"))
 	}
 	if n := len(m.of("Flag")) + len(m.of("Task")); n != 0 {
 		t.Errorf("%d flags and tasks: an answer to item 9 is above 0", n)

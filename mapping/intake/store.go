@@ -87,8 +87,9 @@ func why(err error) string {
 
 // effects is what storing a unit did.
 type effects struct {
-	of   [][]fhir.Effect // per record, per resource
-	gone [][]fhir.Key    // per record: what was withdrawn
+	of      [][]fhir.Effect // per record, per resource
+	gone    [][]fhir.Key    // per record: what was withdrawn
+	derived []fhir.Written  // what followed
 }
 
 // store writes units, and who did it and from what, in one transaction.
@@ -127,7 +128,7 @@ func (r *run) store(ctx context.Context, units []*unit) error {
 
 // put writes one unit's resources.
 func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, prov *pending, asked *asking) (effects, error) {
-	out := effects{make([][]fhir.Effect, len(u.records)), make([][]fhir.Key, len(u.records))}
+	out := effects{of: make([][]fhir.Effect, len(u.records)), gone: make([][]fhir.Key, len(u.records))}
 	for i := range u.records {
 		for _, res := range u.fhir[i] {
 			if err := asked.put(ctx, tx, r, res); err != nil {
@@ -143,7 +144,7 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, prov *pending, asked
 			}
 			prov.target(res.Key)
 			for _, f := range r.Follow {
-				if err := f(ctx, tx, w); err != nil {
+				if err := f(ctx, followed{tx, &out}, w); err != nil {
 					return effects{}, err
 				}
 			}
@@ -163,6 +164,13 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, prov *pending, asked
 // stored counts a unit that is committed.
 func (r *run) stored(u *unit, es effects) {
 	row := Unchanged
+	for _, w := range es.derived {
+		if w.Effect == fhir.Removed {
+			count(r.types, w.Key.Type).Removed++
+		} else {
+			count(r.types, w.Key.Type).add(outcomeOf(w.Effect), 1)
+		}
+	}
 	for i, rec := range u.records {
 		o := Unchanged
 		for _, k := range es.gone[i] {

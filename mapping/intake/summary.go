@@ -81,7 +81,7 @@ type Summary struct {
 	Began, Ended   time.Time
 	Tables         []Counts   // rows, per table in the order they were read
 	Kinds          []Counts   // records, per kind
-	Resources      []Counts   // per type: created, updated, unchanged
+	Resources      []Counts   // per type: created, updated, unchanged, removed; with what followed, such as scores
 	Failures       []Failure  // in the order of files and lines, at most 10,000
 	Failed         int        // how many there were
 	Dangling       []Dangling // at most 10,000
