@@ -10,15 +10,17 @@ import (
 	"rapport/fhir"
 )
 
-// access returns a token for the partner, a fresh one where again is true.
+// access returns a token for the partner, another one than stale, which the partner
+// refused; "" if none was.
 //
 // Source: https://hl7.org/fhir/smart-app-launch/backend-services.html
-func (p *peer) access(ctx context.Context, again bool) (string, error) {
+func (p *peer) access(ctx context.Context, stale string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !again && p.token != "" && p.clock().Before(p.expires) {
+	if p.token != "" && p.token != stale && p.clock().Before(p.expires) {
 		return p.token, nil
 	}
+	p.token = ""
 	if p.endpoint == "" {
 		var d discovery
 		b, err := p.raw(ctx, http.MethodGet, p.Base+"/.well-known/smart-configuration", nil, http.Header{"Accept": {"application/json"}})
@@ -28,7 +30,7 @@ func (p *peer) access(ctx context.Context, again bool) (string, error) {
 		if err := decode(b, &d); err != nil {
 			return "", err
 		}
-		if err := p.trusted(d.TokenEndpoint); err != nil {
+		if err := trusted(p.Base, d.TokenEndpoint); err != nil {
 			return "", err
 		}
 		p.endpoint = d.TokenEndpoint
@@ -47,8 +49,8 @@ func (p *peer) access(ctx context.Context, again bool) (string, error) {
 		"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}})
 	if err != nil {
 		if fhir.Is(err, fhir.Invalid) || fhir.Is(err, fhir.Login) {
-			p.endpoint = "" // it may have moved
-			return "", &fhir.Error{Code: fhir.Login, Detail: "the partner's issuer does not accept us; check client id, key and registration there", Err: err}
+			p.endpoint = p.Token // it may have moved
+			return "", &fhir.Error{Code: fhir.Login, Detail: "no token: " + fhir.IssuesOf(err)[0].Detail + "; check client id, key and registration at the partner's issuer", Err: err}
 		}
 		return "", err
 	}
@@ -65,11 +67,14 @@ func (p *peer) access(ctx context.Context, again bool) (string, error) {
 }
 
 // trusted refuses a token endpoint on a weaker transport than the base's.
-func (p *peer) trusted(endpoint string) error {
-	base, _ := url.Parse(p.Base)
+func trusted(base, endpoint string) error {
+	b, err := url.Parse(base)
+	if err != nil {
+		return err
+	}
 	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" ||
-		u.Scheme != "https" && (u.Scheme != base.Scheme || !loopback(u.Hostname())) {
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.RawQuery != "" ||
+		u.Scheme != "https" && (u.Scheme != b.Scheme || !loopback(u.Hostname())) {
 		return &fhir.Error{Code: fhir.Login, Detail: "the partner's smart-configuration names no usable token endpoint"}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,7 +27,8 @@ type Config struct {
 	// with our private key as a JWK.
 	Client string `yaml:"client"`
 	Key    string `yaml:"key"`
-	Scope  string `yaml:"scope"` // to ask for; default system/*.cruds
+	Scope  string `yaml:"scope,omitempty"` // to ask for; default system/*.cruds
+	Token  string `yaml:"token,omitempty"` // its token endpoint; default: what its smart-configuration says
 }
 
 // Identifier is a FHIR Identifier.
@@ -50,6 +52,14 @@ func (c Config) Validate() error {
 	if c.Organization.System == "" || c.Organization.Value == "" {
 		return fmt.Errorf("organization: needs system and value, the identifier of the partner's Organization")
 	}
+	if strings.HasSuffix(c.Base, "/") {
+		return fmt.Errorf("base: ends in a slash")
+	}
+	if c.Token != "" {
+		if err := trusted(c.Base, c.Token); err != nil {
+			return fmt.Errorf("token: must be the absolute https URL of the token endpoint; plain http is for loopback only")
+		}
+	}
 	if c.Client == "" || c.Key == "" {
 		return fmt.Errorf("client and key: our registration at the partner's issuer is needed")
 	}
@@ -64,7 +74,10 @@ func (c Config) Partner() exchange.Partner {
 // Assert signs a client assertion (RFC 7523) for a token endpoint.
 type Assert func(client, audience string) (string, error)
 
-// Channel reaches all configured partners. It is safe for concurrent use.
+// openFor is how long the breaker stays open.
+const openFor = 30 * time.Second
+
+// Channel reaches all configured partners of one tenant. It is safe for concurrent use.
 type Channel struct {
 	peers map[string]*peer
 }
@@ -90,6 +103,9 @@ func New(cs []Config, assert func(Config) (Assert, error), clock fhir.Clock) (*C
 		if err := c.Validate(); err != nil {
 			return nil, fmt.Errorf("partners[%d].%w", i, err)
 		}
+		if _, twice := ch.peers[c.Name]; twice {
+			return nil, fmt.Errorf("partners[%d].name: there is a partner of this name already", i)
+		}
 		a, err := assert(c)
 		if err != nil {
 			return nil, fmt.Errorf("partners[%d].key: %w", i, err)
@@ -97,8 +113,8 @@ func New(cs []Config, assert func(Config) (Assert, error), clock fhir.Clock) (*C
 		if c.Scope == "" {
 			c.Scope = "system/*.cruds"
 		}
-		ch.peers[c.Name] = &peer{Config: c, assert: a, clock: clock, http: client(),
-			breaker: circuitbreaker.NewBuilder[any]().WithFailureThreshold(5).WithSuccessThreshold(1).WithDelay(30 * time.Second).Build()}
+		ch.peers[c.Name] = &peer{Config: c, assert: a, clock: clock, http: client(), endpoint: c.Token,
+			breaker: circuitbreaker.NewBuilder[any]().WithFailureThreshold(5).WithSuccessThreshold(1).WithDelay(openFor).Build()}
 	}
 	return ch, nil
 }
@@ -116,7 +132,11 @@ func (ch *Channel) Transact(ctx context.Context, to exchange.Partner, bundle fhi
 	if err != nil {
 		return fhir.Resource{}, err
 	}
-	return p.do(ctx, http.MethodPost, "", bundle.Body(), nil)
+	r, err := p.do(ctx, http.MethodPost, "", bundle.Body(), nil)
+	if err == nil && (r.Type != "Bundle" || r.Root().Get("type").Text() != "transaction-response") {
+		err = &fhir.Error{Code: fhir.Invalid, Detail: "the partner answered a transaction with something else"}
+	}
+	return r, err
 }
 
 // Search returns the matches of the first page.
@@ -128,6 +148,9 @@ func (ch *Channel) Search(ctx context.Context, at exchange.Partner, typ string, 
 	b, err := p.do(ctx, http.MethodGet, "/"+typ+"?"+params.Encode(), nil, nil)
 	if err != nil {
 		return nil, err
+	}
+	if b.Type != "Bundle" {
+		return nil, &fhir.Error{Code: fhir.Invalid, Detail: "the partner answered a search with something else"}
 	}
 	var rs []fhir.Resource
 	for e := range b.Root().Get("entry").Elements() {
@@ -143,7 +166,8 @@ func (ch *Channel) Search(ctx context.Context, at exchange.Partner, typ string, 
 	return rs, nil
 }
 
-// Put updates a resource at the version given.
+// Put updates a resource at the version given. A partner that answers without a body
+// has done it too: then the zero Resource is returned.
 func (ch *Channel) Put(ctx context.Context, at exchange.Partner, r fhir.Resource, ifMatch int64) (fhir.Resource, error) {
 	p, err := ch.peer(at)
 	if err != nil {

@@ -16,5 +16,12 @@
 // Plain HTTP is for loopback only.
 //
 // A breaker per partner: after five failures in a row nothing is sent for half a
-// minute, then one request tries. Waiting so does not use up a work's age.
+// minute, then one request tries. What meets a closed door is tried later, as after
+// any failure; exchange gives up by age, never by the number of attempts.
+//
+// Of a refusal the status is told and the codes of its issues, never a text: it may
+// quote what was sent.
+//
+// A Channel is one tenant's: its partners have names of their own, and tokens that
+// another tenant must not use.
 package partner

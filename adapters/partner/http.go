@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"rapport/fhir"
@@ -26,9 +30,11 @@ func client() *http.Client {
 			DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 			TLSHandshakeTimeout:   5 * time.Second,
 			ResponseHeaderTimeout: 25 * time.Second,
-			MaxIdleConnsPerHost:   4,
-			IdleConnTimeout:       60 * time.Second,
-			ForceAttemptHTTP2:     true,
+
+			MaxResponseHeaderBytes: 64 << 10,
+			MaxIdleConnsPerHost:    4,
+			IdleConnTimeout:        60 * time.Second,
+			ForceAttemptHTTP2:      true,
 		},
 	}
 }
@@ -52,6 +58,9 @@ func (p *peer) do(ctx context.Context, method, path string, body []byte, h http.
 	if err != nil {
 		return fhir.Resource{}, err
 	}
+	if len(b) == 0 && method == http.MethodPut {
+		return fhir.Resource{}, nil
+	}
 	r, err := fhir.Parse(b)
 	if err != nil {
 		return fhir.Resource{}, &fhir.Error{Code: fhir.Transient, Detail: "the partner's answer is no FHIR resource", Err: err}
@@ -60,8 +69,9 @@ func (p *peer) do(ctx context.Context, method, path string, body []byte, h http.
 }
 
 func (p *peer) authorised(ctx context.Context, method, path string, body []byte, h http.Header) ([]byte, error) {
-	for again := false; ; again = true {
-		token, err := p.access(ctx, again)
+	stale := ""
+	for {
+		token, err := p.access(ctx, stale)
 		if err != nil {
 			return nil, err
 		}
@@ -73,11 +83,13 @@ func (p *peer) authorised(ctx context.Context, method, path string, body []byte,
 		hh.Set("Accept", "application/fhir+json")
 		if body != nil {
 			hh.Set("Content-Type", "application/fhir+json")
+			hh.Set("Prefer", "return=representation")
 		}
 		b, err := p.raw(ctx, method, p.Base+path, body, hh)
-		if again || !fhir.Is(err, fhir.Login) {
+		if stale != "" || !fhir.Is(err, fhir.Login) {
 			return b, err
 		}
+		stale = token
 	}
 }
 
@@ -103,7 +115,7 @@ func (p *peer) raw(ctx context.Context, method, url string, body []byte, h http.
 	if resp.StatusCode/100 == 2 {
 		return b, nil
 	}
-	return nil, refusal(resp.StatusCode)
+	return nil, refusal(resp.StatusCode, b)
 }
 
 // plain drops the URL that net/http puts into its errors: it may hold identifiers.
@@ -120,9 +132,9 @@ func plain(err error) error {
 }
 
 // refusal says what a status means for whoever wants to try again. What the
-// partner wrote beside it is not repeated: it may quote what was sent.
-func refusal(status int) error {
-	e := &fhir.Error{Code: fhir.Invalid, Detail: "the partner refused with status " + http.StatusText(status)}
+// partner wrote beside it is not repeated but for its codes: it may quote what was sent.
+func refusal(status int, body []byte) error {
+	e := &fhir.Error{Code: fhir.Invalid, Detail: fmt.Sprintf("the partner refused with status %d%s", status, codes(body))}
 	switch status {
 	case http.StatusUnauthorized:
 		e.Code = fhir.Login
@@ -134,9 +146,31 @@ func refusal(status int) error {
 		e.Code = fhir.Conflict
 	case http.StatusPreconditionFailed:
 		e.Code = fhir.Stale
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
+	case http.StatusTooManyRequests:
+		e.Code = fhir.Throttled
+	case http.StatusRequestTimeout, http.StatusTooEarly,
 		http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		e.Code = fhir.Transient
 	}
 	return e
+}
+
+// issueCode is the form of the codes of IssueType and of OAuth errors.
+var issueCode = regexp.MustCompile(`^[a-z][a-z_-]{2,39}$`)
+
+// codes returns what kinds of problem an OperationOutcome, or an OAuth error, names.
+func codes(body []byte) string {
+	n, err := fhir.ParseNode(body)
+	if err != nil {
+		return ""
+	}
+	found := []string{n.Get("error").Text()}
+	for i := range n.Get("issue").Elements() {
+		found = append(found, i.Get("code").Text())
+	}
+	found = slices.DeleteFunc(found, func(s string) bool { return !issueCode.MatchString(s) })
+	if len(found) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(slices.Compact(found[:min(len(found), 5)]), ", ") + ")"
 }
