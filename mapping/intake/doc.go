@@ -36,8 +36,9 @@
 // a reason in a record is stored row by row. An error of the store, of rights or of
 // ourselves stops the run instead: it would meet every row.
 //
-// The Provenance is written in the transaction of what it speaks of, and only where
-// something was written. So the second import of a file writes nothing at all.
+// Each transaction that wrote something holds one Provenance of what it wrote: the
+// policy lets none be changed later. So the second import of a file writes nothing
+// at all.
 //
 // Responses are stored in the order of time, not of lines, since a score tells the
 // change since the first one. One that comes with a later upload and is older than

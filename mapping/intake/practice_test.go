@@ -53,7 +53,7 @@ func TestTheInventedPracticeImportsWholeAndTheSecondTimeNothing(t *testing.T) {
 	}
 }
 
-func TestEachChangeOfTheRunIsInOneProvenance(t *testing.T) {
+func TestEachResourceOfTheRunIsInOneProvenance(t *testing.T) {
 	m := newMemory()
 	first := imported(t, m, "practice-csv", practiceWith(t), "")
 	named := map[string]int{}

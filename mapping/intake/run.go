@@ -28,7 +28,6 @@ type run struct {
 	batch  []*unit
 	size   int // resources in batch
 	done   int
-	prov   provenance
 	asked  questionnaires
 }
 
@@ -61,7 +60,6 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		r.sum.Tables = append(r.sum.Tables, *r.tables[name])
 	}
 	r.sum.Kinds, r.sum.Resources = counts(r.kinds), counts(r.types)
-	r.sum.Provenance = r.prov.written
 	sort.SliceStable(r.sum.Failures, func(i, j int) bool {
 		a, b := r.sum.Failures[i], r.sum.Failures[j]
 		if a.File != b.File {

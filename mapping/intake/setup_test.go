@@ -126,13 +126,18 @@ func same(t testing.TB, got, want string) {
 
 func imported(t testing.TB, g fhir.Gate, name, path, tenant string) intake.Summary {
 	t.Helper()
-	m, err := site.Embedded(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum, err := intake.Run(context.Background(), config(t, g, m, path, tenant))
+	sum, err := intake.Run(context.Background(), config(t, g, embedded(t, name), path, tenant))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return sum
+}
+
+func embedded(t testing.TB, name string) *site.Mapping {
+	t.Helper()
+	m, err := site.Embedded(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }

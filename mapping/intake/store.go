@@ -95,21 +95,21 @@ type effects struct {
 // store writes units, and who did it and from what, in one transaction.
 func (r *run) store(ctx context.Context, units []*unit) error {
 	var done []effects
-	var prov *pending
+	var from *origin
 	var asked *asking
 	var err error
 	for range tries {
 		err = r.Gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) error {
-			done, prov = make([]effects, len(units)), r.prov.begin()
+			done, from = make([]effects, len(units)), &origin{}
 			asked = r.asked.begin()
 			for i, u := range units {
-				es, err := r.put(ctx, tx, u, prov, asked)
+				es, err := r.put(ctx, tx, u, from, asked)
 				if err != nil {
 					return err
 				}
 				done[i] = es
 			}
-			return prov.put(ctx, tx, r)
+			return from.put(ctx, tx, r)
 		})
 		if !fhir.Is(err, fhir.Conflict) || ctx.Err() != nil {
 			break
@@ -118,7 +118,9 @@ func (r *run) store(ctx context.Context, units []*unit) error {
 	if err != nil {
 		return err
 	}
-	r.prov.commit(prov)
+	if !from.key.IsZero() {
+		r.sum.Provenance = append(r.sum.Provenance, from.key)
+	}
 	r.asked.commit(asked, r)
 	for i, u := range units {
 		r.stored(u, done[i])
@@ -127,7 +129,7 @@ func (r *run) store(ctx context.Context, units []*unit) error {
 }
 
 // put writes one unit's resources.
-func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, prov *pending, asked *asking) (effects, error) {
+func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked *asking) (effects, error) {
 	out := effects{of: make([][]fhir.Effect, len(u.records)), gone: make([][]fhir.Key, len(u.records))}
 	for i := range u.records {
 		for _, res := range u.fhir[i] {
@@ -142,7 +144,7 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, prov *pending, asked
 			if w.Effect != fhir.Created && w.Effect != fhir.Updated {
 				continue
 			}
-			prov.target(res.Key)
+			from.target(res.Key)
 			for _, f := range r.Follow {
 				if err := f(ctx, followed{tx, &out}, w); err != nil {
 					return effects{}, err
@@ -155,7 +157,7 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, prov *pending, asked
 		}
 		out.gone[i] = gone
 		for _, k := range gone {
-			prov.target(k)
+			from.target(k)
 		}
 	}
 	return out, nil
