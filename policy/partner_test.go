@@ -1,0 +1,130 @@
+package policy_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	"rapport/fhir"
+	"rapport/fhir/store"
+	"rapport/policy"
+)
+
+// brought is a referral that a partner brings here: a client of its own.
+var brought = []string{
+	`{"resourceType":"Patient","id":"carl","name":[{"family":"Family-carl"}]}`,
+	`{"resourceType":"ServiceRequest","id":"carl-request","status":"active","intent":"order","subject":{"reference":"Patient/carl"},"requester":{"reference":"Organization/hospital"},"reasonCode":[{"text":"why"}]}`,
+	`{"resourceType":"Condition","id":"carl-condition","subject":{"reference":"Patient/carl"}}`,
+	`{"resourceType":"Task","id":"carl-task","status":"requested","intent":"order","for":{"reference":"Patient/carl"},"focus":{"reference":"ServiceRequest/carl-request"},"requester":{"reference":"Organization/hospital"},"owner":{"reference":"Organization/clinic"}}`,
+}
+
+func bring(ctx context.Context, t *testing.T, g fhir.Gate, bodies ...string) error {
+	return g.Update(ctx, fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) error {
+		for _, b := range bodies {
+			r := resource(t, b)
+			if _, err := tx.As(fhir.Act{Interaction: fhir.Create, Type: r.Type}).Put(ctx, r, fhir.Condition{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func TestAPartnerBringsAClientAndSeesWhatItBroughtAndNothingElseOfIt(t *testing.T) {
+	p := open(t)
+	p.load(world()...)
+	ctx := t.Context()
+	hospital := p.gate("hospital")
+	if err := bring(ctx, t, hospital, brought...); err != nil {
+		t.Fatal(err)
+	}
+	if w := p.log.last(); w.Who.Role != policy.Partner {
+		t.Errorf("recorded as %+v", w)
+	}
+	// The clinic takes the client up and adds to the record.
+	p.load(`{"resourceType":"EpisodeOfCare","id":"carl-episode","status":"active","patient":{"reference":"Patient/carl"},"careManager":{"reference":"Practitioner/mira"}}`,
+		`{"resourceType":"Goal","id":"carl-goal","lifecycleStatus":"active","subject":{"reference":"Patient/carl"}}`,
+		`{"resourceType":"Condition","id":"carl-condition","subject":{"reference":"Patient/carl"},"code":{"text":"corrected here"}}`)
+	for _, key := range idsOf(brought) {
+		if _, err := read(ctx, hospital, k(key)); err != nil {
+			t.Errorf("%s, which it brought: %v", key, err)
+		}
+	}
+	for _, key := range []string{"Goal/carl-goal", "EpisodeOfCare/carl-episode"} {
+		_, err := read(ctx, hospital, k(key))
+		refused(t, key+", which it did not bring", err, fhir.NotFound)
+	}
+	other := who("hospital")
+	other.Grants = []fhir.Key{k("Organization/elsewhere")}
+	for _, key := range idsOf(brought) {
+		_, err := read(ctx, p.guard.For(other), k(key))
+		refused(t, key+", to another partner", err, fhir.NotFound)
+	}
+}
+
+func TestAPartnerBringsNothingForClientsOfThePractice(t *testing.T) {
+	for what, bodies := range map[string][]string{
+		"for a client that is not its own":  {`{"resourceType":"Condition","id":"new","subject":{"reference":"Patient/bert"}}`},
+		"for a client that was referred":    {`{"resourceType":"Condition","id":"new","subject":{"reference":"Patient/anna"}}`},
+		"for two, one of them its own":      {brought[0], `{"resourceType":"Appointment","id":"new","status":"booked","participant":[{"actor":{"reference":"Patient/carl"}},{"actor":{"reference":"Patient/bert"}}]}`},
+		"under the id of a client":          {`{"resourceType":"Patient","id":"bert"}`},
+		"for a client that is not there":    {`{"resourceType":"Condition","id":"new","subject":{"reference":"Patient/nobody"}}`},
+		"an organisation of the practice's": {`{"resourceType":"Organization","id":"clinic","name":"taken over"}`},
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := open(t)
+			p.load(world()...)
+			if err := bring(t.Context(), t, p.gate("hospital"), bodies...); !fhir.Is(err, fhir.Forbidden) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// lockedStore notes the order in which a transaction locks and looks.
+type lockedStore struct {
+	store.Store
+	mu  *sync.Mutex
+	did *[]string
+}
+
+type lockedTx struct {
+	store.Tx
+	s lockedStore
+}
+
+func (s lockedStore) Update(ctx context.Context, f func(store.Tx) error) error {
+	return s.Store.Update(ctx, func(tx store.Tx) error { return f(lockedTx{tx, s}) })
+}
+
+func (t lockedTx) Lock(ctx context.Context, ks ...store.MatchKey) error {
+	t.s.note("lock")
+	return t.Tx.Lock(ctx, ks...)
+}
+
+func (t lockedTx) Find(ctx context.Context, s fhir.Sight, q fhir.Query) (store.Page, error) {
+	t.s.note("find")
+	return t.Tx.Find(ctx, s, q)
+}
+
+func (s lockedStore) note(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*s.did = append(*s.did, what)
+}
+
+func TestAConditionalCreateLocksBeforeItLooks(t *testing.T) {
+	inner := open(t)
+	inner.load(world()...)
+	var did []string
+	s := lockedStore{inner.store, &sync.Mutex{}, &did}
+	p := open(t, func(c *policy.Config) { c.Store = func(string) (store.Store, error) { return s, nil } })
+	q := p.query("Goal?identifier=urn:g|1")
+	if _, err := create(t.Context(), p.gate("mira"), goal(t, "new", "anna", "active"), fhir.Condition{IfNoneExist: &q}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(did, []string{"lock", "find"}) {
+		t.Errorf("it did %q", did)
+	}
+}
