@@ -46,6 +46,16 @@
 // ended, and what has ended stays so. One that crosses its end does not, nor does the
 // end; both works are given up and name the state that they met, for people to settle.
 //
+// An Organization is created only if the partner knows none of its identifiers: the
+// receiver's own, which the Task names as owner, must not be made a second time.
+//
 // A partner that does not accept our client is tried again as one that is down is:
 // keys are changed on two sides and never at one moment.
+//
+// # Limits
+//
+// What was delivered is not brought up to date: a report that is corrected later goes
+// as another output. Asking the receiver to stop work that it has begun (a Task of its
+// own with code abort) is not here; whoever has begun can cancel. Deleting a Task that
+// was sent tells nobody: mark it entered-in-error.
 package exchange

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/url"
 	"slices"
+	"strings"
 
 	"rapport/fhir"
 )
@@ -89,17 +90,33 @@ func (p *pack) bundle() (fhir.Resource, error) {
 	return fhir.NewResource(fhir.Key{Type: "Bundle"}).Set("type", "transaction").Set("entry", entries).Resource()
 }
 
-// identifier returns what the partner recognises a resource by: of an organisation
-// what both sides know it by, of everything else that it is this one of ours.
+// identifier returns the search value by which the partner recognises a resource: of
+// an organisation what both sides know it by, of everything else that it is this
+// one of ours.
 func (p *pack) identifier(r fhir.Resource) string {
 	if r.Type == "Organization" {
+		if p.to.Is(r.Root()) {
+			return token(p.to.System, p.to.Value)
+		}
+		var known []string // any of them will do
 		for id := range r.Root().Get("identifier").Elements() {
 			if s, v := id.Get("system").Text(), id.Get("value").Text(); s != "" && v != "" && s != p.base+"/"+r.Type {
-				return s + "|" + v
+				known = append(known, token(s, v))
 			}
 		}
+		if len(known) > 0 {
+			return strings.Join(known, ",")
+		}
 	}
-	return p.base + "/" + r.Type + "|" + r.ID
+	return token(p.base+"/"+r.Type, r.ID)
+}
+
+// token writes a search value that means this identifier alone.
+//
+// Source: https://hl7.org/fhir/R4/search.html#escaping
+func token(system, value string) string {
+	escape := strings.NewReplacer(`\`, `\\`, `,`, `\,`, `|`, `\|`, `$`, `\$`)
+	return escape.Replace(system) + "|" + escape.Replace(value)
 }
 
 // resource rewrites one resource for the partner: what our server owns goes, our

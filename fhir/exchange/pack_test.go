@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -100,15 +101,24 @@ func TestAnAnswerThatComesLateChangesNothing(t *testing.T) {
 }
 
 func TestAnOrganisationGoesByWhatBothSidesKnowItBy(t *testing.T) {
-	org := res(t, `{"resourceType":"Organization","id":"o1","identifier":[{"value":"no system"},{"system":"urn:reg","value":"H1"}]}`)
-	bare := res(t, `{"resourceType":"Organization","id":"o2"}`)
-	b, err := newPack(clinicBase, hospital, []fhir.Resource{org, bare}, nil).bundle()
+	var rs []fhir.Resource
+	want := map[string]string{}
+	for id, c := range map[string][2]string{
+		"o1": {`,"identifier":[{"value":"no system"},{"system":"urn:reg","value":"A,1|$\\"},{"system":"urn:tax","value":"2"}]`, `urn:reg|A\,1\|\$\\,urn:tax|2`},
+		"o2": {``, clinicBase + "/Organization|o2"},
+		"o3": {`,"identifier":[{"system":"urn:tax","value":"9"},{"system":"urn:example:org","value":"H1"}]`, "urn:example:org|H1"}, // the partner itself
+	} {
+		rs = append(rs, res(t, `{"resourceType":"Organization","id":"`+id+`"`+c[0]+`}`))
+		want[urn(fhir.Key{Type: "Organization", ID: id})] = c[1]
+	}
+	b, err := newPack(clinicBase, hospital, rs, nil).bundle()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"identifier=urn%3Areg%7CH1", "identifier=https%3A%2F%2Fclinic.example%2Ffhir%2FOrganization%7Co2"} {
-		if got := b.Root().Get("entry").Index(i).At("request", "ifNoneExist").Text(); got != want {
-			t.Errorf("entry %d is created if there is no %s", i, got)
+	for e := range b.Root().Get("entry").Elements() {
+		q, err := url.ParseQuery(e.At("request", "ifNoneExist").Text())
+		if got := q.Get("identifier"); err != nil || got != want[e.Get("fullUrl").Text()] {
+			t.Errorf("created if there is no %s, want %s", got, want[e.Get("fullUrl").Text()])
 		}
 	}
 }
