@@ -21,6 +21,7 @@ type run struct {
 	ledger *ledger
 	links  *links
 	tables map[string]*Counts
+	lines  map[Lines][]int32 // of rows that were updated or unchanged
 	kinds  map[string]*Counts
 	types  map[string]*Counts
 	sum    Summary
@@ -51,13 +52,20 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	}
 	r := &run{
 		Config: cfg, held: map[string]*held{}, files: map[string]string{}, ledger: newLedger(), links: newLinks(),
-		tables: map[string]*Counts{}, kinds: map[string]*Counts{}, types: map[string]*Counts{},
+		tables: map[string]*Counts{}, lines: map[Lines][]int32{}, kinds: map[string]*Counts{}, types: map[string]*Counts{},
 	}
 	r.sum = Summary{Source: cfg.Source.Name(), Digest: cfg.Source.Digest(), Mapping: cfg.Site.Version, Began: cfg.Clock()}
 	err := r.all(ctx)
 	r.sum.Ended = cfg.Clock()
 	for _, name := range r.order {
 		r.sum.Tables = append(r.sum.Tables, *r.tables[name])
+		for _, o := range []Outcome{Updated, Unchanged} {
+			k := Lines{Outcome: o, File: name}
+			if lines := r.lines[k]; len(lines) > 0 {
+				k.Lines = spans(lines)
+				r.sum.Lines = append(r.sum.Lines, k)
+			}
+		}
 	}
 	r.sum.Kinds, r.sum.Resources = counts(r.kinds), counts(r.types)
 	sort.SliceStable(r.sum.Failures, func(i, j int) bool {
@@ -165,6 +173,15 @@ func count(m map[string]*Counts, name string) *Counts {
 		m[name] = c
 	}
 	return c
+}
+
+// ended records a row that is stored.
+func (r *run) ended(p site.Place, o Outcome) {
+	r.count(p.File).add(o, 1)
+	if o != Created {
+		k := Lines{Outcome: o, File: p.File}
+		r.lines[k] = append(r.lines[k], int32(p.Line))
+	}
 }
 
 // fail records a row that was not stored.
@@ -381,7 +398,7 @@ func (r *run) settle(h *held) {
 		case None:
 			r.fail(row.Place, Quarantined, "nothing in this upload belongs to it, so nothing could be made of it; upload them together")
 		default:
-			r.count(file).add(h.state[i], 1)
+			r.ended(row.Place, h.state[i])
 		}
 	}
 }

@@ -99,6 +99,9 @@ func TestAChangedRowIsUpdatedAndNothingElseIs(t *testing.T) {
 	if got := sum.Resource("Patient"); got.Updated != 1 || got.Unchanged != 11 {
 		t.Errorf("%+v", got)
 	}
+	if s := sum.String(); !strings.Contains(s, "\nupdated:\n  clients.csv:4\n\nunchanged:\n") || !strings.Contains(s, "\n  clients.csv:2-3, 5-13\n") {
+		t.Errorf("the lines are not told:\n%s", s)
+	}
 	if m.writes != 2 || len(sum.Provenance) != 1 { // the Patient and the Provenance
 		t.Errorf("%d versions were written, %d Provenances", m.writes, len(sum.Provenance))
 	}

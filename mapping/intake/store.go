@@ -200,7 +200,7 @@ func (r *run) stored(u *unit, es effects) {
 			r.used(p, o)
 		}
 	}
-	r.count(u.row.File).add(row, 1)
+	r.ended(u.row.Place, row)
 }
 
 // used raises the outcome of a row of a table without records of its own.

@@ -2,7 +2,9 @@ package intake
 
 import (
 	"fmt"
+	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -65,6 +67,34 @@ type Failure struct {
 // String returns "file:line: outcome: why".
 func (f Failure) String() string { return fmt.Sprintf("%s: %s: %s", f.Place, f.Outcome, f.Reason) }
 
+// Lines says which rows of a file ended how.
+type Lines struct {
+	File    string
+	Outcome Outcome
+	Lines   string // "2-6, 9"
+}
+
+// spans writes lines as spans.
+func spans(lines []int32) string {
+	slices.Sort(lines)
+	var b strings.Builder
+	for i := 0; i < len(lines); {
+		j := i
+		for j+1 < len(lines) && lines[j+1] == lines[j]+1 {
+			j++
+		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Itoa(int(lines[i])))
+		if j > i {
+			b.WriteString("-" + strconv.Itoa(int(lines[j])))
+		}
+		i = j + 1
+	}
+	return b.String()
+}
+
 // Dangling is a reference to something that is neither in the upload nor in the
 // store. Such are allowed: what they name may come with a later upload.
 type Dangling struct {
@@ -82,6 +112,7 @@ type Summary struct {
 	Tables         []Counts   // rows, per table in the order they were read
 	Kinds          []Counts   // records, per kind
 	Resources      []Counts   // per type: created, updated, unchanged, removed; with what followed, such as scores
+	Lines          []Lines    // of rows that were updated or unchanged
 	Failures       []Failure  // in the order of files and lines, at most 10,000
 	Failed         int        // how many there were
 	Dangling       []Dangling // at most 10,000
@@ -135,6 +166,15 @@ func (s Summary) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s by %s, sha256 %.12s\n\n", s.Source, s.Mapping, s.Digest)
 	s.tables(&b)
+	for _, o := range []Outcome{Updated, Unchanged} {
+		head := "\n" + o.String() + ":\n"
+		for _, l := range s.Lines {
+			if l.Outcome == o {
+				fmt.Fprintf(&b, "%s  %s:%s\n", head, l.File, l.Lines)
+				head = ""
+			}
+		}
+	}
 	if s.Failed > 0 {
 		fmt.Fprintf(&b, "\nnot stored: %d\n", s.Failed)
 		for _, f := range s.Failures {
