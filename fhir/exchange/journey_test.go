@@ -290,3 +290,44 @@ func TestWorkIsGivenUpByItsAgeAndNotByAttempts(t *testing.T) {
 		t.Errorf("after more than three days: %+v", dead)
 	}
 }
+
+// A63, as far as a referral goes.
+func TestWhatMustNotBeDisclosedStaysHere(t *testing.T) {
+	w, _ := joined(t, newParts(t))
+	w.clinic.put(`{"resourceType":"Patient","id":"p1"}`)
+	label := func(id, code string) string {
+		return `{"resourceType":"Goal","id":"` + id + `","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"` + code + `"}]},"lifecycleStatus":"active","description":{"text":"` + id + `"},"subject":{"reference":"Patient/p1"}}`
+	}
+	w.clinic.put(label("sent", "PSY"))
+	for _, code := range []string{"NODSCLCD", "NOAUTH", "42CFRPart2"} {
+		w.clinic.put(label("kept-"+code, code))
+	}
+	if a := w.clinic.serve(w.clinic.staff, http.MethodPut, "Goal/kept-note", nil, []byte(label("kept-note", "PSYTHPN"))); a.Status/100 == 2 {
+		t.Errorf("a psychotherapy note is kept as an ordinary resource: %d", a.Status)
+	}
+	w.clinic.put(`{"resourceType":"Condition","id":"wrong","verificationStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-ver-status","code":"entered-in-error"}]},"code":{"text":"kept-wrong"},"subject":{"reference":"Patient/p1"}}`)
+	task := w.clinic.referral("1", "draft")
+	sr := w.clinic.get("ServiceRequest/sr1")
+	o := fhir.NewObject()
+	for name, v := range sr.Root().Members() {
+		o.Set(name, v)
+	}
+	w.clinic.put(string(o.Set("supportingInfo", []fhir.Key{{Type: "Goal", ID: "kept-NODSCLCD"}, {Type: "Goal", ID: "sent"}}).JSON()))
+	w.clinic.step(task, "requested", "")
+	w.settle()
+	found := false
+	for _, typ := range []string{"Goal", "Condition", "ServiceRequest", "Task", "Patient", "Consent"} {
+		for _, r := range w.hospital.find(typ, "", "") {
+			if strings.Contains(string(r.Body()), "kept-") {
+				t.Errorf("the hospital has %s", r.Body())
+			}
+			found = found || strings.Contains(string(r.Body()), `"text":"sent"`)
+		}
+	}
+	if !found {
+		t.Error("what may go did not")
+	}
+	if n := w.hospital.find("ServiceRequest", "", "")[0].Root().Get("supportingInfo").Len(); n != 2 {
+		t.Errorf("%d references to what goes along and to what is withheld, want 2", n)
+	}
+}
