@@ -4,7 +4,7 @@
 // and line.
 //
 //   - config.go: what a run needs. source.go: what it reads from.
-//   - run.go: the run; read.go: tables and their headers.
+//   - run.go: the run; read.go: tables and their headers; outcome.go: what became of rows.
 //   - held.go, ledger.go: rows that others look up; what became of each record.
 //   - order.go: responses in the order of time.
 //   - convert.go: from a record to resources, and what a changed record no longer gives.

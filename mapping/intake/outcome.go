@@ -1,0 +1,115 @@
+package intake
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rapport/mapping/site"
+)
+
+func (r *run) count(file string) *Counts {
+	c := r.tables[file]
+	if c == nil {
+		c = &Counts{Name: file}
+		r.tables[file] = c
+		r.order = append(r.order, file)
+	}
+	return c
+}
+
+func count(m map[string]*Counts, name string) *Counts {
+	c := m[name]
+	if c == nil {
+		c = &Counts{Name: name}
+		m[name] = c
+	}
+	return c
+}
+
+func (r *run) ended(p site.Place, o Outcome) {
+	r.count(p.File).add(o, 1)
+	if o != Created {
+		k := Lines{Outcome: o, File: p.File}
+		r.lines[k] = append(r.lines[k], int32(p.Line))
+	}
+}
+
+func (r *run) fail(p site.Place, o Outcome, why string) {
+	r.count(p.File).add(o, 1)
+	r.sum.Failed++
+	if len(r.sum.Failures) < maxListed {
+		r.sum.Failures = append(r.sum.Failures, Failure{Place: p, Outcome: o, Reason: why})
+	}
+}
+
+func (r *run) reject(t *site.Table, h *held, row site.Row, fault string) {
+	if r.wanted(row.Place) {
+		r.fail(row.Place, Rejected, fault)
+		for _, kind := range t.Certain() {
+			count(r.kinds, kind).add(Rejected, 1)
+		}
+	}
+	if _, ok := t.Key(row.Values); !ok {
+		r.ledger.suspect(row.Place, t.Emits)
+	}
+	r.ledger.lose(row.Place, t.Keys(row))
+	if h != nil {
+		h.lose(row)
+	}
+}
+
+func (r *run) quarantine(t *site.Table, row site.Row, kinds []string, reason string) {
+	if r.wanted(row.Place) {
+		r.fail(row.Place, Quarantined, reason)
+		for _, kind := range kinds {
+			count(r.kinds, kind).add(Quarantined, 1)
+		}
+	}
+	r.ledger.lose(row.Place, t.Keys(row))
+	for _, rel := range t.Relation {
+		h := r.held[rel.Table]
+		if h == nil || len(h.table.Emits) > 0 {
+			continue
+		}
+		if k, ok := rel.Ours(row.Values); ok {
+			for _, i := range h.by[rel.By()].rows[k] {
+				h.use(h.rows[i].Place, Quarantined, fmt.Sprintf("belongs to a row that was not stored (%s)", row.Place))
+			}
+		}
+	}
+}
+
+func (r *run) settle(h *held) {
+	file := r.files[h.table.Name]
+	if file == "" {
+		return
+	}
+	for i, row := range h.rows {
+		if !r.wanted(row.Place) {
+			continue
+		}
+		switch h.state[i] {
+		case Quarantined, Rejected:
+			r.fail(row.Place, h.state[i], h.why[i])
+		case None:
+			r.fail(row.Place, Quarantined, "nothing in this upload belongs to it, so nothing could be made of it; upload them together")
+		default:
+			r.ended(row.Place, h.state[i])
+		}
+	}
+}
+
+func (r *run) unknownFiles() {
+	for _, f := range r.Source.Tables() {
+		if r.Site.Table(f) != nil || r.Only != nil {
+			continue
+		}
+		names := make([]string, 0, len(r.Site.Tables))
+		for _, t := range r.Site.Tables {
+			names = append(names, t.Name)
+		}
+		slices.Sort(names)
+		r.fail(site.Place{File: f, Line: 1}, Rejected, fmt.Sprintf("the site mapping %s has no table of this name; it has %s", r.Site.Name, strings.Join(names, ", ")))
+	}
+}
