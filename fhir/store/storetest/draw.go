@@ -65,7 +65,7 @@ var (
 	codes        = []string{"a", "b", "B"}
 	systems      = []string{"", "urn:s1", "urn:s2"}
 	words        = []string{"Anna", "anna", "Ännchen", "Van den Berg", "vanden", "Łucja", "50%", "a_b", "O'Neil"}
-	starts       = []string{"an", "Ann", "van", "van d", "nn", "den", "5", "50%", "a_", "o'", "o neil", "Anna", "zz"}
+	starts       = []string{"an", "Ann", "van", "van d", "nn", "den", "5", "50%", "a_", "o'", "o neil", "Anna", "zz", "%", " "}
 )
 
 // record draws what is kept with a resource.
@@ -88,7 +88,8 @@ func (c scene) record(t *rapid.T, k fhir.Key) store.Record {
 		rec.Index = append(rec.Index, fhir.Index{Param: one(t, "by", "subject", "focus"), Kind: fhir.Reference, Ref: to})
 	}
 	if rapid.Bool().Draw(t, "canonical") {
-		rec.Index = append(rec.Index, fhir.Index{Param: "focus", Kind: fhir.Reference, URL: one(t, "url", "http://q/1", "http://q/2")})
+		rec.Index = append(rec.Index, fhir.Index{Param: "focus", Kind: fhir.Reference, URL: one(t, "url", "http://q/1", "http://q/1|2", "http://q/2", "http://q/1x")})
+		rec.Index = append(rec.Index, fhir.Index{Param: "url", Kind: fhir.URI, Code: one(t, "uri", "http://q/1", "http://q/2", "urn:x|y")})
 	}
 	for _, w := range some(t, "names", words, 2) {
 		rec.Index = append(rec.Index, fhir.Index{Param: "name", Kind: fhir.String, Text: w})
@@ -181,9 +182,9 @@ func (c scene) query(t *rapid.T) fhir.Query {
 }
 
 func (c scene) clause(t *rapid.T, depth int) fhir.Clause {
-	most := 6
+	most := 7
 	if depth > 0 {
-		most = 8
+		most = 9
 	}
 	operands := func(f func() fhir.Operand) (os []fhir.Operand) {
 		for range rapid.IntRange(1, 3).Draw(t, "operands") {
@@ -208,7 +209,7 @@ func (c scene) clause(t *rapid.T, depth int) fhir.Clause {
 	case 2:
 		return fhir.Clause{Param: one(t, "by", "subject", "focus"), Kind: fhir.Reference, Any: operands(func() fhir.Operand {
 			if rapid.IntRange(0, 3).Draw(t, "canonical") == 0 {
-				return fhir.Operand{URL: one(t, "url", "http://q/1", "http://q/3")}
+				return fhir.Operand{URL: one(t, "url", "http://q/1", "http://q/1|2", "http://q/3")}
 			}
 			k := one(t, "to", c.all()...)
 			if rapid.Bool().Draw(t, "id alone") {
@@ -232,6 +233,10 @@ func (c scene) clause(t *rapid.T, depth int) fhir.Clause {
 	case 6:
 		return fhir.Clause{Param: "_id", Any: operands(func() fhir.Operand { return fhir.Operand{Code: one(t, "id", c.all()...).ID} })}
 	case 7:
+		return fhir.Clause{Param: "url", Kind: fhir.URI, Any: operands(func() fhir.Operand {
+			return fhir.Operand{URL: one(t, "uri", "http://q/1", "http://q", "urn:x|y", "urn:x")}
+		})}
+	case 8:
 		return fhir.Clause{Param: one(t, "by", "subject", "focus"), Kind: fhir.Reference,
 			Chain: &fhir.Chain{Type: one(t, "chain", "Patient", "Observation", "EpisodeOfCare"), Where: c.clause(t, 0)}}
 	default:

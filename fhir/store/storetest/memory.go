@@ -39,6 +39,7 @@ type state struct {
 	memos    map[[2]string]fhir.Memo
 	works    []fhir.Work
 	until    map[string]time.Time // leases by work id
+	done     map[string]bool      // works by id
 	entries  []store.Entry
 	checks   []store.Checkpoint
 	tx       int64
@@ -47,14 +48,14 @@ type state struct {
 
 func newMemory(now fhir.Clock) *memory {
 	return &memory{now: now, state: &state{profiles: map[fhir.Key]fhir.PatientFacts{}, known: []fhir.Profile{""},
-		memos: map[[2]string]fhir.Memo{}, until: map[string]time.Time{}}}
+		memos: map[[2]string]fhir.Memo{}, until: map[string]time.Time{}, done: map[string]bool{}}}
 }
 
 func (s *state) clone() *state {
 	c := *s
 	c.versions, c.works, c.entries, c.checks = slices.Clone(s.versions), slices.Clone(s.works), slices.Clone(s.entries), slices.Clone(s.checks)
 	c.classes, c.known = slices.Clone(s.classes), slices.Clone(s.known)
-	c.profiles, c.memos, c.until = maps.Clone(s.profiles), maps.Clone(s.memos), maps.Clone(s.until)
+	c.profiles, c.memos, c.until, c.done = maps.Clone(s.profiles), maps.Clone(s.memos), maps.Clone(s.until), maps.Clone(s.done)
 	return &c
 }
 
@@ -312,7 +313,7 @@ func (t *memoryTx) SetMemo(ctx context.Context, m fhir.Memo) error {
 }
 
 func (t *memoryTx) Enqueue(_ context.Context, w fhir.Work) error {
-	if slices.ContainsFunc(t.s.works, func(x fhir.Work) bool { return x.ID == w.ID }) {
+	if t.s.done[w.ID] || slices.ContainsFunc(t.s.works, func(x fhir.Work) bool { return x.ID == w.ID }) {
 		return nil
 	}
 	w.Born = t.m.now()

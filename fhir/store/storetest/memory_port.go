@@ -70,6 +70,7 @@ func (m *memory) Finish(_ context.Context, w fhir.Work, o fhir.Outcome) error {
 		}
 		delete(s.until, w.ID)
 		if o.Done {
+			s.done[w.ID] = true
 			s.works = slices.Delete(s.works, i, i+1)
 			return nil
 		}

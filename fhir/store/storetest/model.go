@@ -129,10 +129,11 @@ func (r row) meets(c fhir.Clause, o fhir.Operand) bool {
 		}
 		switch c.Kind {
 		case fhir.Token:
-			return (!o.HasSystem || i.System == o.System) && (i.Code == o.Code || o.HasSystem && o.Code == "")
+			return (!o.HasSystem || i.System == o.System) && (i.Code == o.Code || o.Code == "" && o.System != "")
 		case fhir.Reference:
 			if o.URL != "" {
-				return i.URL == o.URL
+				name, _, _ := strings.Cut(i.URL, "|")
+				return i.URL == o.URL || name == o.URL // without a version: every version
 			}
 			return i.Ref.ID == o.Ref.ID && (o.Ref.Type == "" || i.Ref.Type == o.Ref.Type)
 		case fhir.String:
@@ -140,9 +141,11 @@ func (r row) meets(c fhir.Clause, o fhir.Operand) bool {
 			case fhir.Exact:
 				return i.Text == o.Text
 			case fhir.Contains:
-				return strings.Contains(fhir.Fold(i.Text), fhir.Fold(o.Text))
+				return fhir.Fold(o.Text) != "" && strings.Contains(fhir.Fold(i.Text), fhir.Fold(o.Text))
 			}
-			return strings.HasPrefix(fhir.Fold(i.Text), fhir.Fold(o.Text))
+			return fhir.Fold(o.Text) != "" && strings.HasPrefix(fhir.Fold(i.Text), fhir.Fold(o.Text))
+		case fhir.URI:
+			return i.Code == o.URL
 		case fhir.Date:
 			return during(o, i.Low, i.High)
 		}
@@ -151,6 +154,7 @@ func (r row) meets(c fhir.Clause, o fhir.Operand) bool {
 }
 
 // during compares the period low to high of a resource with that of an operand.
+// ge and le take what overlaps the operand, too: see fhir.Operand.Meets.
 //
 // Source: https://hl7.org/fhir/R4/search.html#prefix
 func during(o fhir.Operand, low, high int64) bool {
@@ -163,9 +167,9 @@ func during(o fhir.Operand, low, high int64) bool {
 	case fhir.Lt:
 		return low < o.Low
 	case fhir.Ge:
-		return high > o.High || within
+		return high >= o.Low
 	case fhir.Le:
-		return low < o.Low || within
+		return low <= o.High
 	case fhir.Sa:
 		return low > o.High
 	case fhir.Eb:

@@ -94,6 +94,11 @@ var outbox = []testCase{
 		if len(got) != 1 || got[0].Lane != "a" || string(got[0].Body) != "1" {
 			t.Errorf("leased %+v", got)
 		}
+		finish(t, s, got[0], fhir.Outcome{Done: true})
+		enqueue(t, s, work("1", "a"))
+		if again := lease(t, s, "k", 10, time.Minute); len(again) > 0 {
+			t.Errorf("what was done came again: %+v", again)
+		}
 	}},
 	{"what is not due waits, and what waits keeps its lane waiting", func(t *testing.T, s store.Store) {
 		later := work("later", "a")

@@ -161,6 +161,13 @@ func (c scene) compare(t *testing.T, rt *rapid.T, s store.Store, w *world, sight
 		}
 		q.After = p.Next
 	}
+	for _, cl := range q.Where {
+		for _, r := range w.rows {
+			if cl.Chain == nil && cl.Has == nil && !r.Deleted && cl.Meets(r.Head.Head, r.Index) != w.holds(sight, r, cl) {
+				rt.Fatalf("the reference and fhir.Clause.Meets differ about %s: %s", r.Key, q.Canonical())
+			}
+		}
+	}
 	if d := cmp.Diff(sorted(want), sorted(got)); d != "" {
 		rt.Fatalf("matches (-want +got):\n%s\n%s", d, q.Canonical())
 	}
