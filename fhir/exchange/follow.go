@@ -32,13 +32,15 @@ type job struct {
 // Referrals watches Tasks. It is immutable and safe for concurrent use.
 type Referrals struct {
 	Partners []Partner
-	// Wake is told that there will be work as soon as the transaction is committed; the
-	// courier's Wake. nil: the courier finds it when it looks next.
+	// Wake, a channel with room for one, is told that there will be work as soon as the
+	// transaction is committed; it is the courier's Wake. nil: the courier finds the work
+	// when it looks next.
 	Wake chan<- struct{}
 }
 
-// committed is how long a transaction is given to commit before the courier is woken.
-const committed = 20 * time.Millisecond
+// committed is when a transaction is likely to have committed, and nearly sure to: the
+// courier is woken twice, and what is slower it finds when it looks next.
+var committed = [...]time.Duration{20 * time.Millisecond, 250 * time.Millisecond}
 
 // Follow is the [fhir.Follow] of referrals: it refuses an illegal step of a
 // referral's Task, notes a legal one as Provenance, and enqueues what must go to a
@@ -218,18 +220,22 @@ func readable(r fhir.Resource, err error) (fhir.Resource, error) {
 	return r, err
 }
 
+func (f Referrals) wake() {
+	select {
+	case f.Wake <- struct{}{}:
+	default: // it has been told
+	}
+}
+
 func (f Referrals) enqueue(ctx context.Context, tx fhir.Tx, do string, task fhir.Head, partner string) error {
 	body, err := json.Marshal(job{Do: do, Task: task.ID, Version: task.Version, Partner: partner})
 	if err != nil {
 		return fmt.Errorf("encode work: %w", err)
 	}
 	if f.Wake != nil {
-		time.AfterFunc(committed, func() {
-			select {
-			case f.Wake <- struct{}{}:
-			default:
-			}
-		})
+		for _, d := range committed {
+			time.AfterFunc(d, f.wake)
+		}
 	}
 	return tx.Enqueue(ctx, fhir.Work{
 		ID:   fmt.Sprintf("%s/%s@%d", do, task.ID, task.Version),
