@@ -91,10 +91,7 @@ func (s *state) world() *world {
 }
 
 func (m *memory) View(_ context.Context, f func(store.Reader) error) error {
-	m.mu.Lock()
-	s := m.state
-	m.mu.Unlock()
-	return f(&memoryTx{s: s, m: m})
+	return f(&memoryTx{m: m})
 }
 
 func (m *memory) Update(ctx context.Context, f func(store.Tx) error) error {
@@ -131,14 +128,23 @@ func (m *memory) lock(f func(s *state) error) error {
 }
 
 type memoryTx struct {
-	s *state
+	s *state // nil before the first need
 	m *memory
 }
 
+func (t *memoryTx) at() *state {
+	if t.s == nil {
+		t.m.mu.Lock()
+		t.s = t.m.state
+		t.m.mu.Unlock()
+	}
+	return t.s
+}
+
 func (t *memoryTx) Heads(_ context.Context, sight fhir.Sight, ks ...fhir.Key) (hs []store.Head, err error) {
-	w := t.s.world()
+	w := t.at().world()
 	for _, k := range ks {
-		if v, ok := t.s.latest(k); ok && w.admits(sight, v.row) {
+		if v, ok := t.at().latest(k); ok && w.admits(sight, v.row) {
 			hs = append(hs, v.Head)
 		}
 	}
@@ -149,7 +155,7 @@ func (t *memoryTx) Find(_ context.Context, sight fhir.Sight, q fhir.Query) (p st
 	if slices.ContainsFunc(q.Where, func(c fhir.Clause) bool { return c.Modifier == "in" }) {
 		return p, fhir.Errorf(fhir.NotSupported, "", "not served")
 	}
-	w := t.s.world()
+	w := t.at().world()
 	q.Sort = append(slices.Clone(q.Sort), fhir.Order{Param: "_id"})
 	ms := w.matches(sight, q)
 	if q.Total {
@@ -162,7 +168,7 @@ func (t *memoryTx) Find(_ context.Context, sight fhir.Sight, q fhir.Query) (p st
 	// The cursor is the last row as it was, so that it keeps its place.
 	if q.After != "" {
 		n, _ := strconv.Atoi(q.After)
-		last := t.m.state.versions[n].row
+		last := t.at().versions[n].row
 		if t.m.fault == "cursor by id" {
 			q.Sort = []fhir.Order{{Param: "_id"}}
 		}
@@ -171,7 +177,7 @@ func (t *memoryTx) Find(_ context.Context, sight fhir.Sight, q fhir.Query) (p st
 	if len(ms) > q.Count {
 		ms = ms[:q.Count]
 		if q.Count > 0 {
-			p.Next = strconv.Itoa(slices.IndexFunc(t.s.versions, func(v version) bool { return v.Key == ms[q.Count-1].Key && v.Version == ms[q.Count-1].Version }))
+			p.Next = strconv.Itoa(slices.IndexFunc(t.at().versions, func(v version) bool { return v.Key == ms[q.Count-1].Key && v.Version == ms[q.Count-1].Version }))
 		}
 	}
 	for _, r := range ms {
@@ -190,14 +196,14 @@ func (t *memoryTx) Find(_ context.Context, sight fhir.Sight, q fhir.Query) (p st
 }
 
 func (t *memoryTx) Changes(_ context.Context, sight fhir.Sight, of fhir.Scope, span fhir.Span) (c store.Changes, err error) {
-	w := t.s.world()
-	from := len(t.s.versions)
+	w := t.at().world()
+	from := len(t.at().versions)
 	if span.After != "" {
 		from, _ = strconv.Atoi(span.After)
 	}
 	for i := from - 1; i >= 0; i-- {
-		v := t.s.versions[i]
-		cur, _ := t.s.latest(v.Key)
+		v := t.at().versions[i]
+		cur, _ := t.at().latest(v.Key)
 		if of.Type != "" && v.Type != of.Type || of.ID != "" && v.ID != of.ID || v.Updated.Before(span.Since) || !w.admits(sight, v.row) || !w.admits(sight, cur.row) {
 			continue
 		}
@@ -213,7 +219,7 @@ func (t *memoryTx) Changes(_ context.Context, sight fhir.Sight, of fhir.Scope, s
 func (t *memoryTx) Bodies(_ context.Context, refs ...store.Ref) ([]fhir.Resource, error) {
 	out := make([]fhir.Resource, len(refs))
 	for i, ref := range refs {
-		for _, v := range t.s.versions {
+		for _, v := range t.at().versions {
 			if v.Key == ref.Key && v.Version == ref.Version {
 				out[i] = v.body
 			}
@@ -223,7 +229,7 @@ func (t *memoryTx) Bodies(_ context.Context, refs ...store.Ref) ([]fhir.Resource
 }
 
 func (t *memoryTx) Patients(_ context.Context, ks ...fhir.Key) ([]fhir.PatientFacts, error) {
-	w := t.s.world()
+	w := t.at().world()
 	out := make([]fhir.PatientFacts, len(ks))
 	for i, k := range ks {
 		out[i] = w.patient(k)
@@ -233,11 +239,11 @@ func (t *memoryTx) Patients(_ context.Context, ks ...fhir.Key) ([]fhir.PatientFa
 }
 
 func (t *memoryTx) Landscape(context.Context) (store.Landscape, error) {
-	return store.Landscape{Epoch: t.s.epoch, Classes: t.s.classes, Profiles: t.s.known}, nil
+	return store.Landscape{Epoch: t.at().epoch, Classes: t.at().classes, Profiles: t.at().known}, nil
 }
 
 func (t *memoryTx) Memo(_ context.Context, space, k string) (fhir.Memo, error) {
-	m := t.s.memos[[2]string{space, k}]
+	m := t.at().memos[[2]string{space, k}]
 	if m.Version == 0 || !m.Expires.IsZero() && !t.m.now().Before(m.Expires) {
 		return fhir.Memo{}, nil
 	}
@@ -248,17 +254,17 @@ func (t *memoryTx) Lock(context.Context, ...store.MatchKey) error { return nil }
 
 func (t *memoryTx) write(v version) version {
 	now := t.m.now()
-	if now.Before(t.s.last) {
-		now = t.s.last
+	if now.Before(t.at().last) {
+		now = t.at().last
 	}
-	t.s.last = now
+	t.at().last = now
 	v.Updated = now.UTC().Truncate(time.Microsecond)
-	v.seq = fhir.Seq{Tx: t.s.tx, N: int64(len(t.s.versions))}
+	v.seq = fhir.Seq{Tx: t.at().tx, N: int64(len(t.at().versions))}
 	return v
 }
 
 func (t *memoryTx) Put(_ context.Context, r fhir.Resource, rec store.Record, c store.Condition) (store.Head, fhir.Resource, error) {
-	old, ok := t.s.latest(r.Key)
+	old, ok := t.at().latest(r.Key)
 	if ok && c.Absent {
 		return store.Head{}, fhir.Resource{}, fhir.Errorf(fhir.Duplicate, "", "in use")
 	}
@@ -272,16 +278,16 @@ func (t *memoryTx) Put(_ context.Context, r fhir.Resource, rec store.Record, c s
 		return store.Head{}, fhir.Resource{}, err
 	}
 	v.body = body
-	t.s.versions = append(t.s.versions, v)
-	if !slices.Contains(t.s.classes, rec.Class) {
-		t.s.classes = append(t.s.classes, rec.Class)
-		t.s.epoch++
+	t.at().versions = append(t.at().versions, v)
+	if !slices.Contains(t.at().classes, rec.Class) {
+		t.at().classes = append(t.at().classes, rec.Class)
+		t.at().epoch++
 	}
 	return v.Head, body, nil
 }
 
 func (t *memoryTx) Delete(_ context.Context, k fhir.Key, c store.Condition) (store.Head, error) {
-	old, ok := t.s.latest(k)
+	old, ok := t.at().latest(k)
 	if c.IfMatch != 0 && c.IfMatch != old.Version {
 		return store.Head{}, fhir.Errorf(fhir.Stale, "", "another version")
 	}
@@ -290,15 +296,15 @@ func (t *memoryTx) Delete(_ context.Context, k fhir.Key, c store.Condition) (sto
 	}
 	v := t.write(version{row: row{Record: store.Record{Facts: old.Record.Facts}}})
 	v.Head = store.Head{Head: fhir.Head{Key: k, Version: old.Version + 1, Updated: v.Updated, Deleted: true}, Facts: old.Record.Facts}
-	t.s.versions = append(t.s.versions, v)
+	t.at().versions = append(t.at().versions, v)
 	return v.Head, nil
 }
 
 func (t *memoryTx) SetProfile(_ context.Context, k fhir.Key, p fhir.Profile, until time.Time) error {
-	t.s.profiles[k] = fhir.PatientFacts{Patient: k, Profile: p, Until: until}
-	if !slices.Contains(t.s.known, p) {
-		t.s.known = append(t.s.known, p)
-		t.s.epoch++
+	t.at().profiles[k] = fhir.PatientFacts{Patient: k, Profile: p, Until: until}
+	if !slices.Contains(t.at().known, p) {
+		t.at().known = append(t.at().known, p)
+		t.at().epoch++
 	}
 	return nil
 }
@@ -308,23 +314,23 @@ func (t *memoryTx) SetMemo(ctx context.Context, m fhir.Memo) error {
 		return fhir.Errorf(fhir.Conflict, "", "another version")
 	}
 	m.Version++
-	t.s.memos[[2]string{m.Space, m.Key}] = m
+	t.at().memos[[2]string{m.Space, m.Key}] = m
 	return nil
 }
 
 func (t *memoryTx) Enqueue(_ context.Context, w fhir.Work) error {
-	if t.s.done[w.ID] || slices.ContainsFunc(t.s.works, func(x fhir.Work) bool { return x.ID == w.ID }) {
+	if t.at().done[w.ID] || slices.ContainsFunc(t.at().works, func(x fhir.Work) bool { return x.ID == w.ID }) {
 		return nil
 	}
 	w.Born = t.m.now()
-	t.s.works = append(t.s.works, w)
+	t.at().works = append(t.at().works, w)
 	return nil
 }
 
 func (t *memoryTx) Append(_ context.Context, es ...store.Entry) error {
 	for _, e := range es {
-		if !slices.ContainsFunc(t.s.entries, func(x store.Entry) bool { return x.ID == e.ID }) {
-			t.s.entries = append(t.s.entries, e)
+		if !slices.ContainsFunc(t.at().entries, func(x store.Entry) bool { return x.ID == e.ID }) {
+			t.at().entries = append(t.at().entries, e)
 		}
 	}
 	return nil
