@@ -152,3 +152,19 @@ func TestOfWhoIsMaskedOnlyStaffKeepTheirNames(t *testing.T) {
 		t.Error(body)
 	}
 }
+
+func TestNoAnswerIsModifiedBeforeItWasAsked(t *testing.T) {
+	for _, c := range []struct{ authored, want string }{
+		{`"authoredOn":"2026-02-01T11:00:00+02:00",`, "2026-02-01T10:00:00Z"},
+		{`"authoredOn":"2026-02-01T11:00:01+01:00",`, ""}, // our clock is behind theirs
+		{`"authoredOn":"2026-02-01",`, ""},
+		{``, "2026-02-01T10:00:00Z"},
+	} {
+		theirs := res(t, `{"resourceType":"Task","id":"t1",`+c.authored+`"status":"requested","lastModified":"2026-01-01T00:00:00Z"}`)
+		ours := res(t, `{"resourceType":"Task","id":"x","meta":{"lastUpdated":"2026-02-01T10:00:00Z"},"status":"accepted"}`)
+		got, err := take(theirs, ours, answered)
+		if s := got.Root().Get("lastModified").Text(); err != nil || s != c.want {
+			t.Errorf("asked %s: modified %q, %v", c.authored, s, err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"time"
 
 	"rapport/fhir"
 )
@@ -81,7 +82,7 @@ func take(theirs, ours fhir.Resource, elements []string) (fhir.Resource, error) 
 	o := fhir.NewObject()
 	from := func(name string) fhir.Node {
 		if name == "lastModified" {
-			return ours.Root().At("meta", "lastUpdated")
+			return modified(theirs.Root().Get("authoredOn"), ours.Root().At("meta", "lastUpdated"))
 		}
 		return ours.Root().Get(name)
 	}
@@ -100,4 +101,22 @@ func take(theirs, ours fhir.Resource, elements []string) (fhir.Resource, error) 
 		}
 	}
 	return o.Resource()
+}
+
+// modified returns the moment of a change, nothing where it does not lie behind the
+// request for sure: two clocks, or a request of which only the day is known.
+//
+// Source: https://hl7.org/fhir/R4/task.html, invariant inv-1
+func modified(authored, at fhir.Node) fhir.Node {
+	if !authored.Exists() {
+		return at
+	}
+	from, err := time.Parse(time.RFC3339Nano, authored.Text())
+	if err != nil {
+		return fhir.Node{}
+	}
+	if to, err := time.Parse(time.RFC3339Nano, at.Text()); err != nil || to.Before(from) {
+		return fhir.Node{}
+	}
+	return at
 }
