@@ -18,13 +18,16 @@ func (n *focus) eval(m *machine, f *frame, dst []Item) ([]Item, error) {
 	case "index":
 		return append(dst, Value(int64(f.index))), nil
 	}
-	return append(dst, f.total...), nil
+	return append(dst, f.total...), m.spend(n, len(f.total)/itemsPerStep)
 }
+
+// itemsPerStep is how many items may be copied for one step.
+const itemsPerStep = 16
 
 func (n *variable) eval(m *machine, f *frame, dst []Item) ([]Item, error) {
 	for b := f.vars; b != nil; b = b.outer {
 		if b.name == n.name {
-			return append(dst, b.value...), nil
+			return append(dst, b.value...), m.spend(n, len(b.value)/itemsPerStep)
 		}
 	}
 	switch n.name {
@@ -42,7 +45,7 @@ func (n *variable) eval(m *machine, f *frame, dst []Item) ([]Item, error) {
 		return append(dst, Value("http://loinc.org")), nil
 	}
 	if c, ok := m.env.Vars[n.name]; ok {
-		return append(dst, c...), nil
+		return append(dst, c...), m.spend(n, len(c)/itemsPerStep)
 	}
 	if len(n.name) > 4 && n.name[:4] == "ext-" {
 		return append(dst, Value("http://hl7.org/fhir/StructureDefinition/"+n.name[4:])), nil
@@ -120,7 +123,11 @@ func (m *machine) walk(dst []Item, n *walk, steps []*step, it Item) ([]Item, err
 		return dst, nil
 	}
 	if len(steps) == 1 {
+		mark := len(dst)
 		dst = m.model.members(dst, it, fd)
+		if err := m.spend(n, (len(dst)-mark)/itemsPerStep); err != nil {
+			return nil, err
+		}
 		return dst, m.room(n, len(dst))
 	}
 	next := m.model.members(m.take(), it, fd)
@@ -259,6 +266,9 @@ func (n *call) eval(m *machine, f *frame, dst []Item) ([]Item, error) {
 		}
 	} else if f.has {
 		in = append(in, f.this)
+	}
+	if err = m.spend(n, len(in)/itemsPerStep); err != nil {
+		return nil, err
 	}
 	dst, err = n.fn.run(m, n, f, in, dst)
 	if err != nil {

@@ -27,6 +27,9 @@ func fhirFunctions() map[string]*function {
 					continue
 				}
 				all := m.model.members(m.take(), it, fd)
+				if err := m.spend(n, 1+len(all)); err != nil {
+					return nil, err
+				}
 				for _, x := range all {
 					if x.node.Get("url").Text() == url {
 						dst = append(dst, x)

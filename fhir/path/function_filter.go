@@ -58,10 +58,11 @@ func filtering() map[string]*function {
 		"repeatAll": {min: 1, max: 1, run: repeat(false)},
 		"children": {run: func(m *machine, n *call, _ *frame, in, dst []Item) ([]Item, error) {
 			for _, it := range in {
-				if err := m.spend(n, 1); err != nil {
+				mark := len(dst)
+				dst = m.model.children(dst, it)
+				if err := m.spend(n, 1+len(dst)-mark); err != nil {
 					return nil, err
 				}
-				dst = m.model.children(dst, it)
 			}
 			return dst, nil
 		}},
@@ -212,7 +213,7 @@ func repeat(unique bool) run {
 }
 
 // sorted orders by its arguments, each evaluated on the items; -x turns the
-// order. Nothing comes before something.
+// order. Nothing comes before something, whichever way.
 func sorted(m *machine, n *call, f *frame, in, dst []Item) ([]Item, error) {
 	if err := m.spend(n, 4*len(in)); err != nil {
 		return nil, err
@@ -248,19 +249,18 @@ func sorted(m *machine, n *call, f *frame, in, dst []Item) ([]Item, error) {
 	var bad bool
 	slices.SortStableFunc(rows, func(a, b row) int {
 		for j := range a.keys {
-			c := 0
-			switch x, y := a.keys[j], b.keys[j]; {
-			case x == nil && y == nil:
-			case x == nil:
-				c = -1
-			case y == nil:
-				c = 1
-			default:
-				var ok bool
-				if c, _, ok = order(x, y); !ok {
-					bad = true
+			x, y := a.keys[j], b.keys[j]
+			if x == nil || y == nil {
+				switch {
+				case y != nil:
+					return -1
+				case x != nil:
+					return 1
 				}
+				continue
 			}
+			c, _, ok := order(x, y)
+			bad = bad || !ok
 			if down[j] {
 				c = -c
 			}

@@ -4,12 +4,22 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
+// What logarithms and powers cost in steps, measured against a member access.
+const (
+	logCost   = 1000
+	powerCost = 10000
+)
+
 // ofNumber makes a function on one number; nil is an empty result.
-func ofNumber(f func(x *apd.Decimal) any) *function {
+// cost is what it takes, in steps.
+func ofNumber(cost int, f func(x *apd.Decimal) any) *function {
 	return &function{run: func(m *machine, n *call, _ *frame, in, dst []Item) ([]Item, error) {
 		x, ok, err := m.oneNumber(n, in)
 		if err != nil || !ok {
 			return dst, err
+		}
+		if err := m.spend(n, cost); err != nil {
+			return nil, err
 		}
 		if v := f(x); v != nil {
 			dst = append(dst, Value(v))
@@ -23,7 +33,7 @@ func (m *machine) oneNumber(n node, in []Item) (*apd.Decimal, bool, error) {
 	if err != nil || !ok {
 		return nil, false, err
 	}
-	if err := m.spend(n, 50); err != nil { // logarithms are dear
+	if err := m.spend(n, 50); err != nil {
 		return nil, false, err
 	}
 	x, ok := decimalOf(it.Value())
@@ -89,9 +99,9 @@ func numberFunctions() map[string]*function {
 		return d, err
 	}
 	return map[string]*function{
-		"ceiling":  ofNumber(whole(ceiling)),
-		"floor":    ofNumber(whole(flooring)),
-		"truncate": ofNumber(whole(truncating)),
+		"ceiling":  ofNumber(1, whole(ceiling)),
+		"floor":    ofNumber(1, whole(flooring)),
+		"truncate": ofNumber(1, whole(truncating)),
 		"abs": {run: func(m *machine, n *call, _ *frame, in, dst []Item) ([]Item, error) {
 			it, ok, err := m.one(n, in)
 			if err != nil || !ok {
@@ -112,7 +122,7 @@ func numberFunctions() map[string]*function {
 			}
 			return append(dst, Value(v)), nil
 		}},
-		"exp": ofNumber(func(x *apd.Decimal) any {
+		"exp": ofNumber(logCost, func(x *apd.Decimal) any {
 			if x.Cmp(apd.New(1000, 0)) > 0 || x.Cmp(apd.New(-1000, 0)) < 0 {
 				return nil
 			}
@@ -120,13 +130,13 @@ func numberFunctions() map[string]*function {
 			_, err := exact.Exp(d, x)
 			return rounded(d, err)
 		}),
-		"ln": ofNumber(func(x *apd.Decimal) any {
+		"ln": ofNumber(logCost, func(x *apd.Decimal) any {
 			if !positive(x) {
 				return nil
 			}
 			return rounded(ln(x))
 		}),
-		"sqrt": ofNumber(func(x *apd.Decimal) any {
+		"sqrt": ofNumber(10, func(x *apd.Decimal) any {
 			if x.Sign() < 0 {
 				return nil
 			}
@@ -142,6 +152,9 @@ func numberFunctions() map[string]*function {
 			base, ok, err := m.number(n.args[0], f)
 			if err != nil || !ok {
 				return dst, err
+			}
+			if err := m.spend(n, 2*logCost); err != nil {
+				return nil, err
 			}
 			if !positive(x) || !positive(base) || base.Cmp(apd.New(1, 0)) == 0 {
 				return dst, nil
@@ -190,6 +203,9 @@ func power(m *machine, n *call, f *frame, in, dst []Item) ([]Item, error) {
 	y, ok, err := m.number(n.args[0], f)
 	if err != nil || !ok {
 		return dst, err
+	}
+	if err := m.spend(n, powerCost); err != nil {
+		return nil, err
 	}
 	limit := apd.New(1000, 0)
 	if new(apd.Decimal).Abs(y).Cmp(limit) > 0 {

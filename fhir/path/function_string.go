@@ -63,7 +63,10 @@ func stringFunctions() map[string]*function {
 			if err != nil || !ok {
 				return dst, err
 			}
-			return append(dst, Value(re.MatchString(s))), m.textRoom(n, 8*len(s))
+			if err := m.matching(n, re, s); err != nil {
+				return nil, err
+			}
+			return append(dst, Value(re.MatchString(s))), nil
 		}}
 	}
 	return map[string]*function{
@@ -93,10 +96,7 @@ func stringFunctions() map[string]*function {
 			case "html":
 				return html.UnescapeString(s)
 			case "json":
-				var out string
-				if json.Unmarshal([]byte(`"`+s+`"`), &out) == nil {
-					return out
-				}
+				return unescapeJSON(s)
 			}
 			return nil
 		}),
@@ -139,6 +139,26 @@ func stringFunctions() map[string]*function {
 	}
 }
 
+// unescapeJSON takes quotes that are not escaped for what they are.
+func unescapeJSON(s string) any {
+	b := []byte{'"'}
+	for i := 0; i < len(s); i++ {
+		if s[i] == '"' {
+			b = append(b, '\\')
+		}
+		b = append(b, s[i])
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+			b = append(b, s[i])
+		}
+	}
+	var out string
+	if json.Unmarshal(append(b, '"'), &out) != nil {
+		return nil
+	}
+	return out
+}
+
 // pattern returns the regular expression of a call.
 func (m *machine) pattern(n *call, f *frame) (*pattern, bool, error) {
 	if n.regex != nil {
@@ -156,6 +176,14 @@ func (m *machine) pattern(n *call, f *frame) (*pattern, bool, error) {
 		return nil, false, m.fault(n, "the regular expression cannot be compiled")
 	}
 	return re, true, nil
+}
+
+// matching counts what it costs to match s: time grows with the pattern, too.
+func (m *machine) matching(n node, re *pattern, s string) error {
+	if err := m.textRoom(n, len(s)); err != nil {
+		return err
+	}
+	return m.spend(n, (1+len(s)/32)*(1+len(re.String())/32))
 }
 
 func encode(s, how string) any {
@@ -254,6 +282,9 @@ func replaceMatches(m *machine, n *call, f *frame, in, dst []Item) ([]Item, erro
 	}
 	if re.String() == "(?s)" {
 		return append(dst, Value(s)), nil
+	}
+	if err := m.matching(n, re, s); err != nil {
+		return nil, err
 	}
 	// A replacement may hold each group many times: bound the worst case.
 	if err := m.textRoom(n, len(s)+(1+len(s))*len(with)); err != nil {

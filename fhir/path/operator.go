@@ -135,6 +135,7 @@ func (m *machine) equal(n node, a, b []Item) (truth, error) {
 // same compares two items as = does.
 func (m *machine) same(a, b Item) truth {
 	if s, ok := b.val.(string); ok && a.node.Kind() == fhir.Str && !momentCode(a.code) {
+		m.steps -= len(s) / 256
 		return truthOf(a.textIs(s))
 	}
 	if a.code != "" && b.code != "" && a.node.Kind() == fhir.Obj && b.node.Kind() == fhir.Obj && a.code != b.code {
@@ -147,6 +148,9 @@ func (m *machine) same(a, b Item) truth {
 	}
 	va, vb := a.Value(), b.Value()
 	if va != nil && vb != nil {
+		if s, ok := va.(string); ok {
+			m.steps -= len(s) / 256
+		}
 		return sameValue(va, vb)
 	}
 	if va != nil || vb != nil {
@@ -287,8 +291,8 @@ next:
 // alike compares two items as ~ does.
 func (m *machine) alike(a, b Item) bool {
 	va, vb := a.Value(), b.Value()
+	m.steps -= weight(a.node)
 	if va == nil || vb == nil {
-		m.steps -= weight(a.node)
 		return va == nil && vb == nil && a.code == b.code && alikeNode(a.node, b.node)
 	}
 	switch x := va.(type) {

@@ -2,6 +2,8 @@ package path
 
 import (
 	"github.com/cockroachdb/apd/v3"
+
+	"rapport/fhir"
 )
 
 // Quantity is a number with a unit: a UCUM code, or a calendar duration keyword.
@@ -11,6 +13,13 @@ type Quantity struct {
 	Calendar bool // Unit is a keyword: 1 year, not 1 'a'
 	system   string
 }
+
+// QuantityOf reads a FHIR Quantity; false where it has no value, or a comparator.
+func QuantityOf(n fhir.Node) (Quantity, bool) { return quantityOf(n) }
+
+// Compare returns -1, 0 or 1 as q is less than, equal to or greater than o, units
+// converted; known is false where they do not compare.
+func (q Quantity) Compare(o Quantity) (c int, known bool) { return q.compare(o, false) }
 
 // String writes the quantity as a literal.
 func (q Quantity) String() string {
