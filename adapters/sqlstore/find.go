@@ -1,0 +1,310 @@
+package sqlstore
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"rapport/fhir"
+	"rapport/fhir/store"
+)
+
+// Find implements store.Reader.
+func (r *reader) Find(ctx context.Context, s fhir.Sight, q fhir.Query) (p store.Page, err error) {
+	sel, err := r.selection(ctx, s, q)
+	if err != nil {
+		return p, err
+	}
+	if q.Total {
+		n, err := sel.count()
+		if err != nil {
+			return p, err
+		}
+		p.Total = &n
+	}
+	if q.Count == 0 || sel.where == no {
+		return p, nil
+	}
+	rids, next, err := sel.page(q)
+	if err != nil {
+		return p, err
+	}
+	p.Next = next
+	matches, err := r.byRid(ctx, rids)
+	if err != nil {
+		return p, err
+	}
+	hs, err := r.heads(ctx, matches)
+	if err != nil {
+		return p, err
+	}
+	p.Found = make([]store.Found, len(hs))
+	for i, h := range hs {
+		p.Found[i] = store.Found{Head: h, Mode: fhir.Match}
+	}
+	more, err := r.included(ctx, s, q, rids)
+	if err != nil {
+		return p, err
+	}
+	for _, h := range more {
+		p.Found = append(p.Found, store.Found{Head: h, Mode: fhir.Included})
+	}
+	return p, nil
+}
+
+// selection is a query's conditions in SQL.
+type selection struct {
+	*builder
+	from, where string
+	rid         string // the expression for a match's number
+}
+
+// rank orders conditions by how few they are likely to hold for; the first leads.
+func rank(c fhir.Clause) int {
+	one := len(c.Any) == 1
+	switch {
+	case c.Chain != nil, c.Has != nil:
+		return 3
+	case c.Modifier == fhir.IsMissing, c.Modifier == fhir.Not:
+		return none
+	case c.Kind == fhir.Special && c.Param == "_id":
+		return 0
+	case c.Kind == fhir.Token && c.Param == "identifier":
+		return 1
+	case c.Kind == fhir.Reference && one:
+		return 2
+	case c.Kind == fhir.String && c.Modifier != fhir.Contains, c.Kind == fhir.URI:
+		return 4
+	case c.Kind == fhir.Reference:
+		return 5
+	case c.Kind == fhir.Token:
+		return 6
+	case c.Kind == fhir.Date:
+		return 7
+	}
+	return none
+}
+
+const none = 99
+
+func (r *reader) selection(ctx context.Context, s fhir.Sight, q fhir.Query) (*selection, error) {
+	b := r.builder(ctx, s)
+	sel := &selection{builder: b, where: no, rid: "r.rid"}
+	seen, err := b.admitted("r", q.Type)
+	if err != nil {
+		return nil, err
+	}
+	typ, err := b.term(q.Type)
+	if err != nil {
+		return nil, err
+	}
+	lead, best := -1, none
+	for i, c := range q.Where {
+		if n := rank(c); n < best {
+			lead, best = i, n
+		}
+	}
+	sel.from = "res r"
+	conds := []string{"r.tenant = " + ofTenant, "r.type = " + b.arg(typ), "r.state = 1"}
+	for i, c := range q.Where {
+		var cond string
+		switch {
+		case i != lead:
+			cond, err = b.holds("r", q.Type, c, byRow)
+		case leads(c):
+			// One value, one row a resource, in the order of their numbers.
+			if cond, err = b.leading(q.Type, c); err == nil {
+				sel.from, sel.rid = indexTable[c.Kind]+" d JOIN res r ON r.tenant = d.tenant AND r.rid = d.rid", "d.rid"
+			}
+		default:
+			cond, err = b.holds("r", q.Type, c, byValue)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if cond == no {
+			seen = no
+		}
+		conds = append(conds, cond)
+	}
+	if seen == no {
+		return sel, nil
+	}
+	sel.where = strings.Join(append(conds, seen), " AND ")
+	return sel, nil
+}
+
+// leads reports whether the index rows that a condition finds are one a resource.
+func leads(c fhir.Clause) bool {
+	if len(c.Any) != 1 || c.Modifier != fhir.NoModifier || c.Chain != nil || c.Has != nil {
+		return false
+	}
+	o := c.Any[0]
+	return c.Kind == fhir.Token && o.HasSystem && (o.Code != "" || o.System == "") ||
+		c.Kind == fhir.Reference && o.URL == "" && o.Ref.Type != ""
+}
+
+func (b *builder) leading(typ string, c fhir.Clause) (string, error) {
+	ns, err := b.terms2(typ, c.Param)
+	if err != nil {
+		return "", err
+	}
+	met, err := b.meets("d", c.Kind, c.Modifier, c.Any)
+	if err != nil {
+		return "", err
+	}
+	if c.Kind == fhir.Reference {
+		met += " AND d.url = ''" // what has an URL besides is another row
+	}
+	return "d.tenant = " + ofTenant + " AND d.type = " + b.arg(ns[0]) + " AND d.param = " + b.arg(ns[1]) + " AND " + met, nil
+}
+
+func (sel *selection) count() (n int, err error) {
+	if sel.where == no {
+		return 0, nil
+	}
+	q, args := sel.finish("SELECT count(*) FROM " + sel.from + " WHERE " + sel.where)
+	_, err = one(sel.ctx, sel.r, q, args, &n)
+	return n, err
+}
+
+// page reads the numbers of a page's matches, and the cursor of the next page.
+func (sel *selection) page(q fhir.Query) (rids []int64, next string, err error) {
+	keys := make([]string, len(q.Sort))
+	names := make([]string, len(q.Sort))
+	columns := sel.rid + " AS rid"
+	for i, o := range q.Sort {
+		if keys[i], err = sel.sortKey("r", o); err != nil {
+			return nil, "", err
+		}
+		names[i] = "k" + itoa(i)
+		columns += ", " + keys[i] + " AS " + names[i]
+	}
+	var sql string
+	limit := sel.arg(q.Count + 1)
+	switch {
+	case len(keys) == 0:
+		sql = "SELECT " + columns + " FROM " + sel.from + " WHERE " + sel.where
+		if q.After != "" {
+			c, err := parseCursor(q.After, 0)
+			if err != nil {
+				return nil, "", err
+			}
+			sql += " AND " + sel.rid + " > " + sel.arg(c.Rid)
+		}
+		sql += " ORDER BY " + sel.rid
+	default:
+		sql = "SELECT * FROM (SELECT " + columns + " FROM " + sel.from + " WHERE " + sel.where + ") q"
+		if q.After != "" {
+			c, err := parseCursor(q.After, len(keys))
+			if err != nil {
+				return nil, "", err
+			}
+			sql += " WHERE " + sel.behind(names, q.Sort, "rid", c)
+		}
+		sql += " ORDER BY " + orderBy(names, q.Sort, "rid")
+	}
+	sql, args := sel.finish(sql + " LIMIT " + limit)
+	last := cursor{Keys: make([]value, len(keys))}
+	into := []any{&last.Rid}
+	for i := range last.Keys {
+		into = append(into, &last.Keys[i])
+	}
+	more := false
+	err = all(sel.ctx, sel.r, sql, args, func(w row) error {
+		if len(rids) == q.Count {
+			more = true
+			return nil
+		}
+		if err := w.scan(into...); err != nil {
+			return err
+		}
+		rids = append(rids, last.Rid)
+		return nil
+	})
+	if more {
+		next = last.String()
+	}
+	return rids, next, err
+}
+
+// byRid reads current rows in the order of their numbers given.
+func (r *reader) byRid(ctx context.Context, rids []int64) ([]version, error) {
+	args := make([][]any, len(rids))
+	for i, n := range rids {
+		args[i] = []any{r.t.id, n}
+	}
+	vs := make([]version, 0, len(rids))
+	err := r.each(ctx, `SELECT `+headColumns+` FROM res r WHERE r.tenant = $1 AND r.rid = $2`, args, func(_ int, w row) error {
+		var v version
+		err := w.scan(v.columns()...)
+		vs = append(vs, v)
+		return err
+	})
+	return vs, err
+}
+
+// included returns what matches refer to or are referred to by, each once, without
+// the matches themselves: what s admits of it.
+func (r *reader) included(ctx context.Context, s fhir.Sight, q fhir.Query, matches []int64) ([]store.Head, error) {
+	if len(matches) == 0 || len(q.Include)+len(q.RevInclude) == 0 {
+		return nil, nil
+	}
+	b := r.builder(ctx, s)
+	var rids []int64
+	collect := func(sql string) error {
+		sql, args := b.finish(sql)
+		return all(ctx, r, sql, args, func(w row) error {
+			var n int64
+			err := w.scan(&n)
+			rids = append(rids, n)
+			return err
+		})
+	}
+	for _, inc := range q.Include {
+		if inc.Source != q.Type {
+			continue
+		}
+		ns, err := b.terms2(inc.Param, inc.Target)
+		if err != nil {
+			return nil, err
+		}
+		sql := "SELECT r.rid FROM ix_ref f JOIN res r ON r.tenant = f.tenant AND r.rid = f.target WHERE f.tenant = " + ofTenant +
+			" AND f.param = " + b.arg(ns[0]) + " AND " + b.in("f.rid", matches) + " AND r.state = 1"
+		if inc.Target != "" {
+			sql += " AND r.type = " + b.arg(ns[1])
+		}
+		if err := collect(sql); err != nil {
+			return nil, err
+		}
+	}
+	for _, inc := range q.RevInclude {
+		if inc.Target != "" && inc.Target != q.Type {
+			continue
+		}
+		ns, err := b.terms2(inc.Param, inc.Source)
+		if err != nil {
+			return nil, err
+		}
+		if err := collect("SELECT f.rid FROM ix_ref f WHERE f.tenant = " + ofTenant + " AND f.type = " + b.arg(ns[1]) +
+			" AND f.param = " + b.arg(ns[0]) + " AND " + b.in("f.target", matches)); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(rids)
+	rids = slices.Compact(rids)
+	rids = slices.DeleteFunc(rids, func(n int64) bool { return slices.Contains(matches, n) })
+	vs, err := r.byRid(ctx, rids)
+	if err != nil {
+		return nil, err
+	}
+	hs, err := r.heads(ctx, vs)
+	if err != nil {
+		return nil, err
+	}
+	admits, err := r.judge(ctx, s, hs)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(hs, func(h store.Head) bool { return !admits(h) }), nil
+}
