@@ -104,7 +104,9 @@ func (l *lexer) next() (token, error) {
 		t.text, err = l.quoted('\'')
 	case c == '`':
 		t.kind = tQuoted
-		t.text, err = l.quoted('`')
+		if t.text, err = l.quoted('`'); err == nil && t.text == "" {
+			err = l.fault(t.pos, "a name is expected between the backquotes")
+		}
 	case c == '@':
 		return l.date()
 	case c == '%':

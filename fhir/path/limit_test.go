@@ -34,6 +34,7 @@ func TestAParseErrorNamesLineAndColumn(t *testing.T) {
 		{"a day does not exist", "birthDate = @2021-02-30", "1:13:"},
 		{"characters count, not bytes", "'äöü' = ?", "1:9:"},
 		{"a regular expression is none", "'a'.matches('(')", "1:13:"},
+		{"a name is empty", "name.``", "1:6:"},
 		{"nothing is there", "", "1:1:"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
