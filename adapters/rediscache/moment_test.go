@@ -2,6 +2,7 @@ package rediscache_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -51,14 +52,21 @@ func TestAProfileMadeAnewElsewhereIsSeenThoughNoChangeTellsOfIt(t *testing.T) {
 		t.Fatalf("there %q is known", p.Profile)
 	}
 	now.Add(time.Hour.Microseconds())
+	time.Sleep(3 * rediscache.Poll) // memory answers again
 	profile(t, here, "from ten on", time.Time{})
+	until(t, "the new profile is in the landscape there", func() (listed bool) {
+		if err := there.View(t.Context(), func(r store.Reader) error {
+			l, err := r.Landscape(t.Context())
+			listed = slices.Contains(l.Profiles, "from ten on")
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return listed
+	})
 	if p, _ := known(t, there); p.Profile != "from ten on" {
 		t.Errorf("there %q is known after it ended", p.Profile)
 	}
-	until(t, "the new profile is in the landscape there", func() bool {
-		_, l := known(t, there)
-		return slices.Contains(l.Profiles, "from ten on")
-	})
 }
 
 func TestAPageIsNotAnsweredFromMemoryOnceSomethingOnItEndedByTheClock(t *testing.T) {
@@ -138,8 +146,84 @@ func TestALateValueIsNotHeld(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := read(t, c); got != "1" {
-		t.Errorf("read %q", got)
+	if got := version(t, c, goal); got != 2 {
+		t.Errorf("version %d is current", got)
+	}
+}
+
+// version is the current one of a resource, as memory has it.
+func version(t testing.TB, s store.Store, k fhir.Key) (v int64) {
+	t.Helper()
+	if err := s.View(t.Context(), func(r store.Reader) error {
+		v = 0
+		hs, err := r.Heads(t.Context(), fhir.Omniscient(), k)
+		if len(hs) > 0 {
+			v = hs[0].Version
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// lossy is a store that commits and then cannot say so.
+type lossy struct{ store.Store }
+
+func (s lossy) Update(ctx context.Context, f func(store.Tx) error) error {
+	if err := s.Store.Update(ctx, f); err != nil {
+		return err
+	}
+	return errors.New("the answer was lost")
+}
+
+func TestAWriteIsForgottenHoweverItEnded(t *testing.T) {
+	inner := storetest.NewMemory(time.Now)
+	c := wrapped(t, inner, newKeys(t), nil, time.Now)
+	team := fhir.Key{Type: "CareTeam", ID: "1"}
+	for want := range int64(3) {
+		written(t, c, "x")
+		if got := version(t, c, team); got != want+1 {
+			t.Fatalf("version %d is current, want %d", got, want+1)
+		}
+	}
+	c = wrapped(t, lossy{inner}, newKeys(t), nil, time.Now)
+	version(t, c, team)
+	if err := c.Update(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Delete(t.Context(), team, store.Condition{})
+		return err
+	}); err == nil {
+		t.Fatal("nothing was lost")
+	}
+	if got := version(t, c, team); got != 4 {
+		t.Errorf("version %d is current though 4 was committed", got)
+	}
+}
+
+// A resource that is about somebody else by now took a tie with it of which its
+// change says nothing.
+func TestATieThatWentElsewhereIsForgottenThere(t *testing.T) {
+	inner, keys := storetest.NewMemory(time.Now), newKeys(t)
+	here, there := wrapped(t, inner, keys, nil, time.Now), wrapped(t, inner, keys, nil, time.Now)
+	written(t, here, "x")
+	time.Sleep(3 * rediscache.Poll)
+	read(t, there)
+	if got, _ := read(t, there); got != "x" {
+		t.Fatalf("read %q", got)
+	}
+	team, err := fhir.Parse([]byte(`{"resourceType":"CareTeam","id":"1"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := here.Update(t.Context(), func(tx store.Tx) error {
+		_, _, err := tx.Put(t.Context(), team, store.Record{Facts: fhir.Facts{Class: "c", Patients: []fhir.Key{{Type: "Patient", ID: "other"}}}}, store.Condition{})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * rediscache.Poll)
+	if ps, _ := known(t, there); len(ps.Relations) != 0 {
+		t.Errorf("there %v is known of the tie", ps.Relations)
 	}
 }
 
