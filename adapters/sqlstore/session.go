@@ -51,7 +51,6 @@ type dialect struct {
 	settled       string // condition on version v: nothing will appear before it any more
 	position      func(text, part string) string
 	tokens        func(codes, systems int) string // set of (code, system)
-	keys          func(types, ids int) string     // set of (type, id)
 	clean         func(string) string             // what of a text can be stored
 }
 

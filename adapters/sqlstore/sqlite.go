@@ -22,9 +22,6 @@ var sqliteWords = &dialect{
 	tokens: func(codes, systems int) string {
 		return fmt.Sprintf("(SELECT c.value, s.value FROM json_each($%d) c JOIN json_each($%d) s ON s.key = c.key)", codes, systems)
 	},
-	keys: func(types, ids int) string {
-		return fmt.Sprintf("(SELECT t.value, i.value FROM json_each($%d) t JOIN json_each($%d) i ON i.key = t.key)", types, ids)
-	},
 	clean: func(s string) string { return s },
 }
 

@@ -1,6 +1,10 @@
 package sqlstore
 
-import "github.com/ncruces/go-sqlite3"
+import (
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+)
 
 // value is what a resource sorts by: nothing, a number or a text.
 type value struct {
@@ -31,4 +35,23 @@ func (v *value) read(st *sqlite3.Stmt, col int) {
 	default:
 		*v = value{}
 	}
+}
+
+// Scan implements sql.Scanner, by which pgx fills it.
+func (v *value) Scan(from any) error {
+	switch x := from.(type) {
+	case nil:
+		*v = value{}
+	case int64:
+		*v = value{Kind: 'i', Int: x}
+	case float64:
+		*v = value{Kind: 'f', Real: x}
+	case string:
+		*v = value{Kind: 't', Text: x}
+	case []byte:
+		*v = value{Kind: 't', Text: string(x)}
+	default:
+		return fmt.Errorf("nothing sorts by a %T", from)
+	}
+	return nil
 }
