@@ -16,6 +16,7 @@ import (
 
 	"rapport/adapters/issuer"
 	"rapport/adapters/partner"
+	"rapport/adapters/sqlstore"
 	"rapport/adapters/web"
 	"rapport/fhir"
 	"rapport/fhir/exchange"
@@ -23,7 +24,6 @@ import (
 	"rapport/fhir/search"
 	"rapport/fhir/spec"
 	"rapport/fhir/store"
-	"rapport/fhir/store/storetest"
 	"rapport/fhir/validate"
 	"rapport/policy"
 	"rapport/policy/keyring"
@@ -120,7 +120,15 @@ func (g *gateway) start(other *gateway, rules *opa.Engine, engine *search.Engine
 	must(err)
 	var n atomic.Int64
 	ids := func() string { return fmt.Sprintf("%s-%d", g.name, n.Add(1)) }
-	g.store = storetest.NewMemory(time.Now)
+	db, err := sqlstore.OpenSQLite(t.Context(), ":memory:", sqlstore.Options{})
+	must(err)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	g.store, err = db.Tenant("main")
+	must(err)
 	g.guard, err = policy.NewGuard(policy.Config{
 		Store: func(string) (store.Store, error) { return g.store, nil }, Engine: rules, Recorder: g.records, Index: engine.Index, Keys: ring,
 		Clock: time.Now, IDs: ids, Alarm: func(what string) { t.Errorf("alarm: %s", what) },
