@@ -1,0 +1,126 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"rapport/fhir"
+)
+
+// create: POST [base]/[type], with If-None-Exist a conditional create.
+//
+// Source: https://hl7.org/fhir/R4/http.html#create and #ccreate
+func (rt *Router) create(ctx context.Context, r *Request, typ string, links *links) (*plan, error) {
+	if err := plain(r); err != nil {
+		return nil, err
+	}
+	res, err := rt.content(ctx, r.Body, typ, links)
+	if err != nil {
+		return nil, err
+	}
+	id := rt.IDs()
+	if links != nil {
+		id = links.id
+	}
+	c := fhir.Condition{MustCreate: true}
+	if crit := r.Header.Get("If-None-Exist"); crit != "" {
+		if served, ok := rt.Served.Type(typ); !ok || !served.ConditionalCreate {
+			return nil, fhir.Errorf(fhir.NotSupported, "", "If-None-Exist is not served for %s; leave it out.", typ)
+		}
+		q, err := rt.criteria(typ, crit)
+		if err != nil {
+			return nil, err
+		}
+		c = fhir.Condition{IfNoneExist: &q}
+	}
+	if res, err = res.Stamp(id, 1, rt.Clock()); err != nil {
+		return nil, err
+	}
+	return &plan{
+		act:  fhir.Act{Interaction: fhir.Create, Type: typ},
+		body: res,
+		write: func(ctx context.Context, tx fhir.Tx, res fhir.Resource) (Response, error) {
+			return rt.put(ctx, tx, r, res, c)
+		},
+	}, nil
+}
+
+// content parses, resolves the links of and validates what was sent.
+func (rt *Router) content(ctx context.Context, body []byte, typ string, links *links) (fhir.Resource, error) {
+	res, err := fhir.Parse(body)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	if res.Type != typ {
+		return fhir.Resource{}, fhir.Errorf(fhir.Invalid, "resourceType", "The URL says %s and the body something else; they must agree.", typ)
+	}
+	if res, err = links.resolve(res); err != nil {
+		return fhir.Resource{}, err
+	}
+	judged := res
+	if links != nil {
+		if judged, err = settled(res); err != nil {
+			return fhir.Resource{}, err
+		}
+	}
+	var es fhir.Errors
+	for _, e := range rt.Validate.Resource(ctx, judged) {
+		if !e.Warn {
+			es = append(es, e)
+		}
+	}
+	if len(es) > 0 {
+		return fhir.Resource{}, es
+	}
+	return res, nil
+}
+
+// criteria reads "identifier=…" of a conditional create or reference.
+func (rt *Router) criteria(typ, s string) (fhir.Query, error) {
+	s = strings.TrimPrefix(strings.TrimPrefix(s, typ), "?") // some clients send Type?criteria
+	vs, err := url.ParseQuery(s)
+	if err != nil || len(vs) == 0 {
+		return fhir.Query{}, &fhir.Error{Code: fhir.Invalid, Detail: "The criteria cannot be read; write them as in a search URL, e.g. identifier=system|value."}
+	}
+	for name := range vs {
+		if strings.HasPrefix(name, "_") && name != "_id" && name != "_tag" {
+			return fhir.Query{}, &fhir.Error{Code: fhir.Invalid, Detail: "Criteria name search parameters only; leave out parameters that shape a result."}
+		}
+	}
+	req, err := rt.Search.Parse(typ, vs, false)
+	if err != nil {
+		return fhir.Query{}, badRequest(err)
+	}
+	req.Query.Count = 2
+	return req.Query, nil
+}
+
+// put writes, derives and answers; create and update share it.
+func (rt *Router) put(ctx context.Context, tx fhir.Tx, r *Request, res fhir.Resource, c fhir.Condition) (Response, error) {
+	w, err := tx.Put(ctx, res, c)
+	if err != nil {
+		return Response{}, err
+	}
+	if w.Effect == fhir.Created || w.Effect == fhir.Updated {
+		for _, follow := range rt.Follow {
+			if err := follow(ctx, tx, w); err != nil {
+				return Response{}, err
+			}
+		}
+	}
+	h := versionHeader(w.Resource)
+	resp := Response{Status: http.StatusOK, Header: h, Body: w.Resource.Body()}
+	if w.Effect == fhir.Created {
+		resp.Status = http.StatusCreated
+	}
+	if w.Effect != fhir.Unchanged {
+		h.Set("Location", rt.Base+"/"+w.Key.String()+"/_history/"+strconv.FormatInt(w.Version, 10))
+	}
+	if strings.Contains(r.Header.Get("Prefer"), "return=minimal") {
+		resp.Body = nil
+	}
+	return resp, nil
+}

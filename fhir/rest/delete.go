@@ -1,0 +1,36 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"rapport/fhir"
+)
+
+// delete: DELETE [base]/[type]/[id]. What is gone, was never there or is not
+// visible answers alike: 204.
+//
+// Source: https://hl7.org/fhir/R4/http.html#delete
+func (rt *Router) delete(r *Request, k fhir.Key) (*plan, error) {
+	if err := plain(r); err != nil {
+		return nil, err
+	}
+	match, err := ifMatch(r)
+	if err != nil {
+		return nil, err
+	}
+	return &plan{
+		act: fhir.Act{Interaction: fhir.Delete, Type: k.Type, ID: k.ID},
+		write: func(ctx context.Context, tx fhir.Tx, _ fhir.Resource) (Response, error) {
+			w, err := tx.Delete(ctx, k, fhir.Condition{IfMatch: match})
+			if err != nil {
+				return Response{}, err
+			}
+			h := http.Header{}
+			if w.Effect == fhir.Removed {
+				h.Set("ETag", etag(w.Version))
+			}
+			return Response{Status: http.StatusNoContent, Header: h}, nil
+		},
+	}, nil
+}

@@ -1,0 +1,27 @@
+// Package rest is the FHIR RESTful API without a transport: a [Request] goes in
+// with the caller's [fhir.Gate], a [Response] comes out. One file per
+// interaction, named as in https://hl7.org/fhir/R4/valueset-type-restful-interaction.html:
+//
+//	read.go vread.go create.go update.go delete.go history.go search.go
+//	transaction.go batch.go capabilities.go
+//
+// router.go tells requests apart by what fhir/spec's capability.json serves;
+// outcome.go holds the one table from error codes to HTTP.
+//
+// A request is made ready (parsed, rewritten, validated) by prepare, outside any
+// transaction. What is left to do inside one is a plan, and a plan is the same
+// whether it comes from a request of its own or from an entry of a transaction
+// Bundle: an entry re-enters the same code with the same fhir.Tx.
+//
+// # Decisions
+//
+// The link to the next page holds a sealed cursor and nothing else: it carries
+// the whole query, so that no URL that we mint holds a name, a date or an id
+// (promise 9). The self link repeats what the caller asked for.
+//
+// An id or a path that cannot exist answers exactly as one that does not.
+//
+// Entries of a transaction are not read before the transaction starts: conditional
+// creates and conditional references are resolved inside it, on what its caller
+// may see.
+package rest

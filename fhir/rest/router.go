@@ -1,0 +1,226 @@
+package rest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"rapport/fhir"
+	"rapport/fhir/search"
+	"rapport/fhir/spec"
+	"rapport/fhir/validate"
+)
+
+// Config is what a Router needs. All fields but Follow, Security and Log are required.
+type Config struct {
+	Base     string // absolute URL of the FHIR base, without a trailing slash
+	Served   *spec.Served
+	Search   *search.Engine
+	Validate *validate.Validator
+	Follow   []fhir.Follow // what comes of each write, in its transaction
+	IDs      fhir.NewIDs
+	Clock    fhir.Clock
+	Software string              // name and version for the CapabilityStatement
+	Security func() *fhir.Object // rest.security of the CapabilityStatement; nil: none
+	Log      *slog.Logger        // nil: none. Gets codes and keys, never content
+}
+
+// Router serves FHIR requests. It is safe for concurrent use.
+type Router struct {
+	Config
+	metadata []byte
+}
+
+// New returns a router.
+func New(c Config) *Router {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	rt := &Router{Config: c}
+	rt.metadata = rt.capabilities()
+	return rt
+}
+
+// Request is one FHIR request. Path is below the base and decoded, without a
+// leading slash: "Patient/1". Gate is the caller's.
+type Request struct {
+	Method string
+	Path   string
+	Query  url.Values
+	Header http.Header
+	Body   []byte
+	Gate   fhir.Gate
+}
+
+// Response is the answer. Body is FHIR JSON; nil with statuses that have none.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// plan is a request made ready. Exactly one of look and write is set.
+type plan struct {
+	act   fhir.Act
+	look  func(ctx context.Context, in fhir.Reader) (Response, error)
+	write func(ctx context.Context, tx fhir.Tx, r fhir.Resource) (Response, error)
+	// body is what write gets: in a transaction, after its links were resolved.
+	body fhir.Resource
+}
+
+// Serve answers one request. It never panics for what a caller sent.
+func (rt *Router) Serve(ctx context.Context, r *Request) Response {
+	resp, err := rt.serve(ctx, r)
+	if err != nil {
+		return rt.fail(ctx, err)
+	}
+	if r.Method == http.MethodHead {
+		resp.Body = nil
+	}
+	return resp
+}
+
+func (rt *Router) serve(ctx context.Context, r *Request) (Response, error) {
+	if r.Path == "metadata" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		return Response{Status: http.StatusOK, Header: http.Header{}, Body: rt.metadata}, nil
+	}
+	if r.Path == "" && r.Method == http.MethodPost {
+		return rt.bundle(ctx, r)
+	}
+	p, err := rt.prepare(ctx, r, nil)
+	if err != nil {
+		return Response{}, err
+	}
+	return p.run(ctx, r.Gate)
+}
+
+func (p *plan) run(ctx context.Context, g fhir.Gate) (resp Response, err error) {
+	if p.look != nil {
+		err = g.View(ctx, p.act, func(in fhir.Reader) (err error) {
+			resp, err = p.look(ctx, in)
+			return err
+		})
+		return resp, err
+	}
+	err = g.Update(ctx, p.act, func(tx fhir.Tx) (err error) {
+		resp, err = p.write(ctx, tx, p.body)
+		return err
+	})
+	return resp, err
+}
+
+func (rt *Router) fail(ctx context.Context, err error) Response {
+	if fhir.CodeOf(err) == fhir.Exception {
+		rt.Log.ErrorContext(ctx, "request failed", "err", err)
+	}
+	return Failure(err)
+}
+
+// prepare tells what is asked for and makes it ready. links is nil but for
+// entries of a transaction.
+func (rt *Router) prepare(ctx context.Context, r *Request, links *links) (*plan, error) {
+	if err := format(r); err != nil {
+		return nil, err
+	}
+	seg := strings.Split(r.Path, "/")
+	typ := seg[0]
+	served, ok := rt.Served.Type(typ)
+	if !ok {
+		if strings.HasPrefix(typ, "$") || strings.HasPrefix(typ, "_") {
+			return nil, fhir.Errorf(fhir.NotSupported, "", "%s is not served on the whole system; /metadata lists what is.", printable(typ))
+		}
+		return nil, &fhir.Error{Code: fhir.NotFound, Detail: "There is no such resource type here; /metadata lists those that are served."}
+	}
+	id := ""
+	if len(seg) > 1 {
+		id = seg[1]
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	shape := method
+	switch {
+	case len(seg) == 1:
+	case len(seg) == 2 && strings.HasPrefix(id, "$") || strings.HasPrefix(id, "_"):
+		return nil, fhir.Errorf(fhir.NotSupported, "", "This operation is not served on %s; /metadata lists those that are.", typ)
+	case !fhir.ValidID(id):
+		return nil, fhir.Missing(fhir.Key{})
+	case len(seg) == 2:
+		shape += " id"
+	case len(seg) == 3 && seg[2] == "_history":
+		shape += " history"
+	case len(seg) == 4 && seg[2] == "_history":
+		shape += " version"
+	default:
+		return nil, fhir.Missing(fhir.Key{})
+	}
+	k := fhir.Key{Type: typ, ID: id}
+	var p *plan
+	var err error
+	switch shape {
+	case "GET":
+		p, err = rt.search(r, typ)
+	case "POST":
+		p, err = rt.create(ctx, r, typ, links)
+	case "GET id":
+		p, err = rt.read(r, k)
+	case "PUT id":
+		p, err = rt.update(ctx, r, k, links)
+	case "DELETE id":
+		p, err = rt.delete(r, k)
+	case "GET history":
+		p, err = rt.history(r, k)
+	case "GET version":
+		p, err = rt.vread(r, k, seg[3])
+	default:
+		return nil, notServed(typ)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !served.Allows(p.act.Interaction) {
+		return nil, notServed(typ)
+	}
+	return p, nil
+}
+
+func notServed(typ string) error {
+	return fhir.Errorf(fhir.NotSupported, "", "This interaction is not served for %s; /metadata lists those that are.", typ)
+}
+
+// format accepts what we can answer in: JSON.
+func format(r *Request) error {
+	f := r.Query.Get("_format")
+	if f == "" || f == "json" || strings.HasPrefix(f, "application/json") || strings.HasPrefix(f, "application/fhir+json") {
+		return nil
+	}
+	return &fhir.Error{Code: fhir.NotSupported, Detail: "Only JSON is served: ask for _format=json or Accept: application/fhir+json."}
+}
+
+// plain refuses parameters that the interaction does not know: one that is
+// silently ignored could have been meant to narrow the answer.
+func plain(r *Request) error {
+	for name := range r.Query {
+		if name != "_format" && name != "_pretty" {
+			return fhir.Errorf(fhir.NotSupported, "", "The parameter %s is not served here; leave it out.", printable(name))
+		}
+	}
+	return nil
+}
+
+// printable keeps what a caller sent from carrying control characters or
+// content into an error: only short names of letters, digits, - _ : . $ pass.
+func printable(s string) string {
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-_:.$", c) {
+			return "given"
+		}
+	}
+	if len(s) > 40 {
+		return "given"
+	}
+	return s
+}
