@@ -12,7 +12,7 @@ import (
 func (rt *Router) capabilities() []byte {
 	var types []*fhir.Object
 	for _, t := range rt.Served.Types {
-		types = append(types, resourceCapability(t))
+		types = append(types, rt.resourceCapability(t))
 	}
 	var system []*fhir.Object
 	for _, i := range rt.Served.System {
@@ -36,7 +36,7 @@ func (rt *Router) capabilities() []byte {
 		JSON()
 }
 
-func resourceCapability(t *spec.ServedType) *fhir.Object {
+func (rt *Router) resourceCapability(t *spec.ServedType) *fhir.Object {
 	var interactions, params []*fhir.Object
 	for _, i := range t.Interactions {
 		interactions = append(interactions, fhir.NewObject().Set("code", string(i)))
@@ -55,8 +55,18 @@ func resourceCapability(t *spec.ServedType) *fhir.Object {
 		Set("conditionalUpdate", false).
 		Set("conditionalDelete", "not-supported").
 		Set("referencePolicy", []string{"literal", "logical"}).
-		Set("searchInclude", t.Includes).
-		Set("searchRevInclude", t.RevIncludes).
+		Set("searchInclude", rt.followed(t.Includes)).
+		Set("searchRevInclude", rt.followed(t.RevIncludes)).
 		Set("searchParam", params)
 	return o
+}
+
+// followed leaves out the includes that no search follows.
+func (rt *Router) followed(includes []string) (out []string) {
+	for _, name := range includes {
+		if rt.Search.Follows(name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }

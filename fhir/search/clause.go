@@ -28,6 +28,9 @@ func (p *parser) clause(typ, full, name, value string, chains, has int) (fhir.Cl
 		if chains == 0 {
 			return c, fhir.Errorf(fhir.NotSupported, "", "%s: chains go one reference far.", printable(full))
 		}
+		if !sp.literal() {
+			return c, fhir.Errorf(fhir.NotSupported, "", "%s: %s of %s holds canonical URLs, which a chain cannot follow; search by the URL.", printable(full), sp.Code, typ)
+		}
 		target, err := p.target(sp, typ, full, modifier, next)
 		if err != nil {
 			return c, err
@@ -79,6 +82,9 @@ func (p *parser) has(typ, full, rest, value string, levels int) (fhir.Clause, er
 	}
 	if sp.Kind != fhir.Reference || !sp.names(typ) {
 		return fhir.Clause{}, fhir.Errorf(fhir.Invalid, "", "%s: %s of %s never names a %s.", printable(full), sp.Code, source, typ)
+	}
+	if !sp.literal() {
+		return fhir.Clause{}, fhir.Errorf(fhir.NotSupported, "", "%s: %s of %s holds canonical URLs, which _has cannot follow.", printable(full), sp.Code, source)
 	}
 	where, err := p.clause(source, full, name, value, 0, levels-1)
 	if err != nil {

@@ -16,7 +16,7 @@
 // A token or URI longer than 1024 bytes is not indexed and a longer string only by
 // its first 1024; values asked for may not be longer either. A reference that names
 // nothing which could be looked up (to a contained resource, by identifier alone)
-// is not indexed. Number, quantity and composite parameters are not served: [New]
+// is not indexed. Chains, _has and includes do not follow canonicals. Number, quantity and composite parameters are not served: [New]
 // refuses a capability.json that does.
 //
 // # Decisions

@@ -28,6 +28,9 @@ type param struct {
 	spec.Param
 	alternatives []alternative
 	targets      []string // reference: the types it may name; nil: any
+	// literal says whether a reference parameter selects References. The others
+	// select canonicals, which name no resource by key and lead nowhere in a store.
+	literal func() bool
 }
 
 // alternative is one of the paths that an expression joins with «|».
@@ -84,6 +87,16 @@ func ready(defs *spec.Definitions, typ string, sp spec.Param) (*param, error) {
 	}
 	if sp.Kind == fhir.Reference {
 		p.targets = targets(sp)
+		p.literal = sync.OnceValue(func() bool {
+			return slices.ContainsFunc(alternatives(sp.Expression), func(src string) bool {
+				el, ok := elementOf(defs, src)
+				if !ok {
+					return false
+				}
+				_, ok = el.Type("Reference")
+				return ok
+			})
+		})
 	}
 	return p, nil
 }
@@ -145,13 +158,20 @@ func targets(p spec.Param) []string {
 // names reports whether a reference parameter may name a resource of typ.
 func (p *param) names(typ string) bool { return p.targets == nil || slices.Contains(p.targets, typ) }
 
-// boundTo returns the value set of the required binding of the element that a path
-// begins with names; nil if there is none.
-func boundTo(defs *spec.Definitions, src string) *spec.ValueSet {
+// Follows reports whether an include "Type:parameter" or a chain can follow a
+// reference parameter that is served: whether it names resources by key.
+func (e *Engine) Follows(include string) bool {
+	typ, code, _ := strings.Cut(include, ":")
+	p, ok := e.param(typ, code)
+	return ok && p.Kind == fhir.Reference && p.literal()
+}
+
+// elementOf returns the element that an expression's path leads to.
+func elementOf(defs *spec.Definitions, src string) (*spec.Element, bool) {
 	names := strings.Split(leadingPath(src), ".")
 	t, ok := defs.Type(names[0])
 	if !ok {
-		return nil
+		return nil, false
 	}
 	e := t.Root()
 	for _, name := range names[1:] {
@@ -160,6 +180,16 @@ func boundTo(defs *spec.Definitions, src string) *spec.ValueSet {
 			break // a function: it filters, the element stays
 		}
 		e = next
+	}
+	return e, true
+}
+
+// boundTo returns the value set of the required binding of the element that an
+// expression selects; nil if there is none.
+func boundTo(defs *spec.Definitions, src string) *spec.ValueSet {
+	e, ok := elementOf(defs, src)
+	if !ok {
+		return nil
 	}
 	url, ok := e.Required()
 	if !ok {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"rapport/fhir"
 	"rapport/fhir/search"
 	"rapport/fhir/spec"
@@ -68,4 +70,28 @@ func examples(t testing.TB) []fhir.Resource {
 	}
 	t.Skip("shared/fixtures/r4-examples is not there: the examples of others are not part of the project")
 	return nil
+}
+
+func TestReferencesAreFollowedAndCanonicalsAreNot(t *testing.T) {
+	e := engine(t)
+	var not []string
+	for _, typ := range spec.Capability().Types {
+		for _, p := range typ.Params {
+			if name := typ.Name + ":" + p.Code; p.Kind == fhir.Reference && !e.Follows(name) {
+				not = append(not, name)
+			}
+		}
+	}
+	want := []string{
+		"CarePlan:instantiates-canonical", "Communication:instantiates-canonical", "Procedure:instantiates-canonical",
+		"QuestionnaireResponse:questionnaire", "ServiceRequest:instantiates-canonical",
+	}
+	if d := cmp.Diff(want, not); d != "" {
+		t.Error(d)
+	}
+	for _, name := range []string{"Patient:name", "Patient:nonsense", "Nothing:subject", ""} {
+		if e.Follows(name) {
+			t.Errorf("%q is followed", name)
+		}
+	}
 }

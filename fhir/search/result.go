@@ -127,6 +127,8 @@ func (p *parser) include(name, value string) (string, error) {
 		return "", p.unknown(in.Source, name, in.Param)
 	case sp.Kind != fhir.Reference:
 		return "", bad(fhir.Invalid, "%s of %s is no reference.", sp.Code, in.Source)
+	case !sp.literal():
+		return "", bad(fhir.NotSupported, "%s of %s holds canonical URLs, which are not followed; search by the URL.", sp.Code, in.Source)
 	case name == "_revinclude" && !sp.names(p.typ):
 		return "", bad(fhir.Invalid, "%s of %s never names a %s.", sp.Code, in.Source, p.typ)
 	case name == "_revinclude" && in.Target != "" && in.Target != p.typ:
