@@ -11,7 +11,10 @@ import (
 // resources as they are.
 type links struct {
 	id string // of the entry being prepared, if it is a create
-	to map[string]fhir.Key
+	// root is what the entry's fullUrl has before Type/id, "" if it is no such URL.
+	// Relative references are meant below it.
+	root string
+	to   map[string]fhir.Key
 }
 
 // resolve rewrites every reference of r that is known by now. Every other byte
@@ -44,11 +47,30 @@ func (l *links) edits(n fhir.Node, to []fhir.Edit) []fhir.Edit {
 		if n.Name() != "reference" && !strings.HasPrefix(text, "urn:uuid:") {
 			return to
 		}
-		if k, ok := l.to[text]; ok {
+		k, ok := l.to[text]
+		if _, relative := fhir.ParseKey(text); !ok && relative && l.root != "" {
+			k, ok = l.to[l.root+text]
+		}
+		if ok && k.String() != text {
 			to = append(to, fhir.Replace(n, fhir.AppendQuote(nil, k.String())))
 		}
 	}
 	return to
+}
+
+// rootOf returns what a fullUrl has before Type/id.
+//
+// Source: https://hl7.org/fhir/R4/bundle.html#references
+func rootOf(fullURL string) string {
+	if !strings.HasPrefix(fullURL, "http://") && !strings.HasPrefix(fullURL, "https://") {
+		return ""
+	}
+	id := strings.LastIndexByte(fullURL, '/')
+	root := fullURL[:strings.LastIndexByte(fullURL[:id], '/')+1]
+	if _, ok := fhir.ParseKey(fullURL[len(root):]); !ok {
+		return ""
+	}
+	return root
 }
 
 // conditional collects the conditional references below n: "Patient?identifier=…".

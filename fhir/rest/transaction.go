@@ -79,7 +79,7 @@ func (rt *Router) transaction(ctx context.Context, r *Request, b fhir.Resource) 
 				e.resp, err = e.plan.look(ctx, tx.As(e.plan.act))
 			} else {
 				var res fhir.Resource
-				if res, err = late.resolve(e.plan.body); err == nil {
+				if res, err = late.of(e).resolve(e.plan.body); err == nil {
 					e.resp, err = e.plan.write(ctx, tx.As(e.plan.act), res)
 				}
 			}
@@ -163,7 +163,7 @@ func (rt *Router) ready(ctx context.Context, es []*entry) error {
 	seen := map[fhir.Key]bool{}
 	criteria := map[string]bool{}
 	for _, e := range es {
-		e.links = &links{to: to}
+		e.links = &links{root: rootOf(e.fullURL), to: to}
 		var k fhir.Key
 		switch e.req.Method {
 		case http.MethodPost:
@@ -234,6 +234,14 @@ func (rt *Router) late(ctx context.Context, tx fhir.Tx, es []*entry) (*links, er
 		return nil, nil
 	}
 	return l, nil
+}
+
+// of returns what is known late, for the references of one entry.
+func (l *links) of(e *entry) *links {
+	if l == nil {
+		return nil
+	}
+	return &links{root: e.links.root, to: l.to}
 }
 
 // name says which entry an error is about.
