@@ -14,7 +14,12 @@ import (
 // wrapped is a cache over inner, with a poll behind it so that memory answers.
 func wrapped(t testing.TB, inner store.Store, keys rediscache.Keys, r *rediscache.Redis, clock fhir.Clock) *rediscache.Cache {
 	t.Helper()
-	c := rediscache.Wrap(inner, rediscache.Config{Tenant: "t", Redis: r, Keys: keys, Clock: clock})
+	return wrappedAs(t, "t", inner, keys, r, clock)
+}
+
+func wrappedAs(t testing.TB, tenant string, inner store.Store, keys rediscache.Keys, r *rediscache.Redis, clock fhir.Clock) *rediscache.Cache {
+	t.Helper()
+	c := rediscache.Wrap(inner, rediscache.Config{Tenant: tenant, Redis: r, Keys: keys, Clock: clock})
 	t.Cleanup(c.Close)
 	for end := time.Now().Add(10 * time.Second); !c.Followed(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
