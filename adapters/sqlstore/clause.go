@@ -45,7 +45,8 @@ func (b *builder) holds(of, typ string, c fhir.Clause, f form) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	negative := func(cond string) string { return "NOT EXISTS (" + rows(byRow) + cond + ")" }
+	exists := b.r.words().exists
+	negative := func(cond string) string { return "NOT " + exists(rows(byRow)+cond) }
 	switch c.Modifier {
 	case fhir.IsMissing:
 		missing, present := false, false
@@ -58,7 +59,7 @@ func (b *builder) holds(of, typ string, c fhir.Clause, f form) (string, error) {
 		case missing:
 			return negative(""), nil
 		case present:
-			return "EXISTS (" + rows(byRow) + ")", nil
+			return exists(rows(byRow)), nil
 		}
 		return no, nil
 	case fhir.Not:
@@ -80,9 +81,9 @@ func (b *builder) holds(of, typ string, c fhir.Clause, f form) (string, error) {
 		return "", err
 	}
 	if f == byValue {
-		return of + ".rid IN (" + rows(byValue) + " AND " + met + ")", nil
+		return b.r.words().within(of+".rid", rows(byValue)+" AND "+met), nil
 	}
-	return "EXISTS (" + rows(byRow) + " AND " + met + ")", nil
+	return exists(rows(byRow) + " AND " + met), nil
 }
 
 func unserved(detail string) error { return &fhir.Error{Code: fhir.NotSupported, Detail: detail} }
@@ -142,9 +143,9 @@ func (b *builder) chain(of, typ string, c fhir.Clause) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return of + ".rid IN (SELECT " + f + ".rid FROM ix_ref " + f + " JOIN res " + t + " ON " + t + ".tenant = " + f + ".tenant AND " + t + ".rid = " + f + ".target WHERE " +
-		f + ".tenant = " + ofTenant + " AND " + f + ".type = " + b.arg(number[0]) + " AND " + f + ".param = " + b.arg(number[1]) + " AND " +
-		t + ".type = " + b.arg(number[2]) + " AND " + rest + ")", nil
+	return b.r.words().within(of+".rid", "SELECT "+f+".rid FROM ix_ref "+f+" JOIN res "+t+" ON "+t+".tenant = "+f+".tenant AND "+t+".rid = "+f+".target WHERE "+
+		f+".tenant = "+ofTenant+" AND "+f+".type = "+b.arg(number[0])+" AND "+f+".param = "+b.arg(number[1])+" AND "+
+		t+".type = "+b.arg(number[2])+" AND "+rest), nil
 }
 
 // has: a visible resource of the type, for which the rest holds, refers to of.
@@ -158,8 +159,8 @@ func (b *builder) has(of string, h *fhir.Has) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return of + ".rid IN (SELECT " + f + ".target FROM ix_ref " + f + " JOIN res " + t + " ON " + t + ".tenant = " + f + ".tenant AND " + t + ".rid = " + f + ".rid WHERE " +
-		f + ".tenant = " + ofTenant + " AND " + f + ".type = " + b.arg(number[0]) + " AND " + f + ".param = " + b.arg(number[1]) + " AND " + rest + ")", nil
+	return b.r.words().within(of+".rid", "SELECT "+f+".target FROM ix_ref "+f+" JOIN res "+t+" ON "+t+".tenant = "+f+".tenant AND "+t+".rid = "+f+".rid WHERE "+
+		f+".tenant = "+ofTenant+" AND "+f+".type = "+b.arg(number[0])+" AND "+f+".param = "+b.arg(number[1])+" AND "+rest), nil
 }
 
 // visible is the condition that the row of res with alias t is there, is admitted,
@@ -311,7 +312,7 @@ func (b *builder) references(x string, os []fhir.Operand) (string, error) {
 	}
 	if len(ids) > 0 {
 		k := b.alias("k")
-		parts = append(parts, x+".target IN (SELECT "+k+".rid FROM res "+k+" WHERE "+k+".tenant = "+ofTenant+" AND "+b.inTexts(k+".id", ids)+")")
+		parts = append(parts, b.r.words().within(x+".target", "SELECT "+k+".rid FROM res "+k+" WHERE "+k+".tenant = "+ofTenant+" AND "+b.inTexts(k+".id", ids)))
 	}
 	if len(urls) > 0 {
 		parts = append(parts, b.inTexts(x+".url", urls))

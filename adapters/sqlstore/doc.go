@@ -5,6 +5,8 @@
 //   - db.go: opening, tenants, closing. migrate.go, migrations/: the schema.
 //   - session.go: what both databases offer a transaction; SQL is written once.
 //   - sqlite.go, group.go: SQLite. One writer commits closures in groups; N readers.
+//   - postgres.go, pgsession.go: PostgreSQL. Transactions side by side, retried.
+//   - pgtest: a real PostgreSQL for tests.
 //   - term.go: texts and keys as integers. facts.go: facts as bytes.
 //   - reader.go, changes.go: reading. write.go, index.go: writing.
 //   - find.go, clause.go, order.go: a Query in SQL. sight.go: Sight.Admits in SQL.
@@ -31,6 +33,18 @@
 // In SQLite a group's COMMIT is the only sync. Nobody is told a result or an error
 // before it, for both may rest on a neighbour's write. If it fails, or a closure panics,
 // the closures run again one by one.
+//
+// In PostgreSQL terms and times are committed apart from the transaction that needs
+// them, so that writers do not wait for each other. What is apart is unseen by
+// SERIALIZABLE; a writer therefore numbers every text that it asks for (before, of two
+// that each looked for the other's first Task both went on: neither had read a row).
+//
+// PostgreSQL's planner is told what to do: look-ups behind OFFSET 0 stay look-ups, and
+// sequential scans, which lock whole tables, are off. Without it random queries over
+// 1,000 rows took up to 3.5 s while the tables had no statistics, 13 times as long in all.
+//
+// Locks are of the session and taken before the snapshot; a closure that locks after it
+// has read begins again with them. A transaction that failed eight times runs alone.
 //
 // What is done stays in the outbox as an id: the same work enqueued again is no new one.
 package sqlstore

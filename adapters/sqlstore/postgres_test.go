@@ -27,7 +27,7 @@ func openPostgres(t testing.TB, dsn string, o sqlstore.Options) *sqlstore.DB {
 }
 
 func TestPostgresKeepsTheContract(t *testing.T) {
-	dsn := pgtest.Start(t, "fsync=off")
+	dsn := pgtest.Start(t, "fsync=off", "log_min_duration_statement=30")
 	db := openPostgres(t, dsn, sqlstore.Options{})
 	var n atomic.Int64
 	storetest.Run(t, func(t *testing.T) store.Store { return tenant(t, db, fmt.Sprint("t", n.Add(1))) })

@@ -51,7 +51,13 @@ type dialect struct {
 	settled       string // condition on version v: nothing will appear before it any more
 	position      func(text, part string) string
 	tokens        func(codes, systems int) string // set of (code, system)
+	exists        func(query string) string       // a look-up for each row, not a join
+	within        func(x, query string) string    // x is one of what a query gives, run once
 	clean         func(string) string             // what of a text can be stored
+	// apart: terms are committed apart from the transaction that needs them, unseen
+	// by serialisation. A writer then gives a number to every text it asks for: a
+	// question about what has none would read nothing that another could collide with.
+	apart bool
 }
 
 // numbers and texts are sets, for $$n.

@@ -155,6 +155,7 @@ func (b *builder) admitted(of, typ string) (string, error) {
 		return "", err
 	}
 	at := b.arg(fhir.Micros(b.s.At))
+	exists := b.r.words().exists
 	var any, each []string
 	for _, g := range gs {
 		if len(g.classes) == 0 {
@@ -170,8 +171,8 @@ func (b *builder) admitted(of, typ string) (string, error) {
 				continue
 			}
 			x, a, p := b.alias("x"), b.alias("a"), b.alias("p")
-			any = append(any, "("+class+" AND EXISTS (SELECT 1 FROM party "+x+" WHERE "+x+".tenant = "+ofTenant+" AND "+x+".rid = "+of+".rid AND "+
-				b.in(x+".actor", g.actors)+") AND NOT EXISTS ("+patientsOf(of, a, p)+" AND ("+expired(p, at)+" OR NOT "+b.in(profile(p), g.profiles)+")))")
+			any = append(any, "("+class+" AND "+exists("SELECT 1 FROM party "+x+" WHERE "+x+".tenant = "+ofTenant+" AND "+x+".rid = "+of+".rid AND "+b.in(x+".actor", g.actors))+
+				" AND NOT "+exists(patientsOf(of, a, p)+" AND ("+expired(p, at)+" OR NOT "+b.in(profile(p), g.profiles)+")")+")")
 			continue
 		case fhir.Anyone, fhir.Related, fhir.Own:
 			if len(g.profiles) == 0 || g.reach != fhir.Anyone && len(g.actors) == 0 {
@@ -188,7 +189,7 @@ func (b *builder) admitted(of, typ string) (string, error) {
 		}
 	}
 	if len(each) > 0 {
-		any = append(any, "("+of+".about > 0 AND NOT EXISTS ("+patientsOf(of, "a", "p")+" AND ("+expired("p", at)+" OR NOT ("+strings.Join(each, " OR ")+"))))")
+		any = append(any, "("+of+".about > 0 AND NOT "+exists(patientsOf(of, "a", "p")+" AND ("+expired("p", at)+" OR NOT ("+strings.Join(each, " OR ")+"))")+")")
 	}
 	if len(any) == 0 {
 		return no, nil
@@ -213,9 +214,10 @@ func expired(p, at string) string {
 func (b *builder) related(patient string, actors numbers) string {
 	t, e := b.alias("t"), b.alias("e")
 	from := b.arg(ceil(b.s.Since))
-	return "EXISTS (SELECT 1 FROM relation " + t + " WHERE " + t + ".tenant = " + ofTenant + " AND " + t + ".patient = " + patient + " AND " +
-		b.in(t+".actor", actors) + " AND " + t + ".ended >= " + from + " AND (" + t + ".episode = 0 OR EXISTS (SELECT 1 FROM relation " + e +
-		" WHERE " + e + ".tenant = " + ofTenant + " AND " + e + ".patient = " + t + ".patient AND " + e + ".actor = " + t + ".episode AND " + e + ".ended >= " + from + ")))"
+	exists := b.r.words().exists
+	lives := exists("SELECT 1 FROM relation " + e + " WHERE " + e + ".tenant = " + ofTenant + " AND " + e + ".patient = " + t + ".patient AND " + e + ".actor = " + t + ".episode AND " + e + ".ended >= " + from)
+	return exists("SELECT 1 FROM relation " + t + " WHERE " + t + ".tenant = " + ofTenant + " AND " + t + ".patient = " + patient + " AND " +
+		b.in(t+".actor", actors) + " AND " + t + ".ended >= " + from + " AND (" + t + ".episode = 0 OR " + lives + ")")
 }
 
 // ceil is the first microsecond that is not before t.

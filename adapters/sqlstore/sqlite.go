@@ -22,7 +22,9 @@ var sqliteWords = &dialect{
 	tokens: func(codes, systems int) string {
 		return fmt.Sprintf("(SELECT c.value, s.value FROM json_each($%d) c JOIN json_each($%d) s ON s.key = c.key)", codes, systems)
 	},
-	clean: func(s string) string { return s },
+	exists: func(q string) string { return "EXISTS (" + q + ")" },
+	within: func(x, q string) string { return x + " IN (" + q + ")" },
+	clean:  func(s string) string { return s },
 }
 
 // conn is a connection to SQLite with its prepared statements. It is used by one

@@ -222,17 +222,7 @@ func (r *reader) rids(ctx context.Context, ks ...fhir.Key) (map[fhir.Key]int64, 
 	args := make([][]any, 0, len(miss))
 	asked := miss[:0:0]
 	for _, k := range miss {
-		n, ok := number[k.Type]
-		if !ok && r.writes {
-			// That there is none of a type must be looked at where others would put it:
-			// otherwise no conflict is seen with who writes the first one meanwhile.
-			if n, err = r.term(ctx, r.t.id, r.words().clean(k.Type)); err != nil {
-				return nil, err
-			}
-			r.learn(map[string]int64{k.Type: n}, nil)
-			ok = true
-		}
-		if ok {
+		if n, ok := number[k.Type]; ok {
 			args, asked = append(args, []any{r.t.id, n, k.ID}), append(asked, k)
 		}
 	}
