@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,14 +44,11 @@ func (unrecorded) Before(context.Context, string, ...policy.Record) error { retu
 
 func newPlace(t testing.TB, rules *opa.Engine) *place {
 	t.Helper()
-	seconds := 0
-	clock := func() time.Time {
-		seconds++
-		return time.Date(2026, 3, 1, 8, 0, seconds, 0, time.UTC)
-	}
+	var seconds atomic.Int64
+	clock := func() time.Time { return time.Date(2026, 3, 1, 8, 0, int(seconds.Add(1)), 0, time.UTC) }
 	counter := func(prefix string) fhir.NewIDs {
-		n := 0
-		return func() string { n++; return prefix + strconv.Itoa(n) }
+		var n atomic.Int64
+		return func() string { return prefix + strconv.FormatInt(n.Add(1), 10) }
 	}
 	db, err := sqlstore.OpenSQLite(t.Context(), ":memory:", sqlstore.Options{Clock: clock})
 	if err != nil {
