@@ -13,6 +13,12 @@
 // whether it comes from a request of its own or from an entry of a transaction
 // Bundle: an entry re-enters the same code with the same fhir.Tx.
 //
+// # Limits
+//
+// Not served yet: POST _search, PATCH, conditional update and delete, the history of
+// a type or the system. Conditional references are resolved in transactions alone,
+// on what was there before them.
+//
 // # Decisions
 //
 // The link to the next page holds a sealed cursor and nothing else: it carries
@@ -20,6 +26,10 @@
 // (promise 9). The self link repeats what the caller asked for.
 //
 // An id or a path that cannot exist answers exactly as one that does not.
+//
+// In a transaction, a relative reference is read below its entry's fullUrl first, as
+// bundle.html#references says, so that a Bundle from another server does not come to
+// point at whoever has that id here.
 //
 // Entries of a transaction are not read before the transaction starts: conditional
 // creates and conditional references are resolved inside it, on what its caller
