@@ -58,7 +58,10 @@ func TestEachRoleSeesWhatTheHouseSays(t *testing.T) {
 
 // What a caller reads is what it finds, counts, includes and sees the history of.
 func TestReadingSearchingAndHistoryAgree(t *testing.T) {
-	p := open(t)
+	overStores(t, func(t *testing.T, open func(testing.TB) *practice) { agree(t, open(t)) })
+}
+
+func agree(t *testing.T, p *practice) {
 	p.load(world()...)
 	p.load(world()[7], world()[9]) // second versions
 	ctx := t.Context()
