@@ -23,7 +23,17 @@
 // wrote within a Feed poll. If the Feed cannot be followed for a second, nothing
 // held is used until it can.
 //
-// A value read before an invalidation must not be put in after it. Each type has an
-// epoch, noted before a snapshot is opened and compared under the lock that
-// invalidation holds; a late value is dropped.
+// A value read before an invalidation must not be put in after it. Commits that are
+// known of are counted; the count is noted before a snapshot is opened and compared
+// under the lock that invalidation holds; a late value is dropped.
+//
+// A View sees one moment. What it was told from memory is compared with the snapshot
+// when that is opened; if it differs, f runs again over the snapshot alone. Keeping
+// old versions in memory instead would not help: the snapshot is the newer of the two.
+// From then on memory is not asked in that View, and not either once another commit
+// is known of.
+//
+// What ends by the clock is in no change. A profile past its end is not answered from
+// memory, a page is answered only while all on it is still admitted, and the landscape
+// is looked at anew every 0.8 s, behind requests.
 package rediscache
