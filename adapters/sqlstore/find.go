@@ -168,44 +168,49 @@ func (sel *selection) count() (n int, err error) {
 	return n, err
 }
 
-// page reads the numbers of a page's matches, and the cursor of the next page.
-func (sel *selection) page(q fhir.Query) (rids []int64, next string, err error) {
+// statement is the SQL of a page's matches: their numbers, and what they sort by.
+func (sel *selection) statement(q fhir.Query) (sql string, args []any, err error) {
 	keys := make([]string, len(q.Sort))
-	names := make([]string, len(q.Sort))
 	columns := sel.rid + " AS rid"
 	for i, o := range q.Sort {
-		if keys[i], err = sel.sortKey("r", o); err != nil {
-			return nil, "", err
+		key, err := sel.sortKey("r", o)
+		if err != nil {
+			return "", nil, err
 		}
-		names[i] = "k" + itoa(i)
-		columns += ", " + keys[i] + " AS " + names[i]
+		keys[i] = "k" + itoa(i)
+		columns += ", " + key + " AS " + keys[i]
 	}
-	var sql string
+	var after cursor
+	if q.After != "" {
+		if after, err = parseCursor(q.After, len(keys)); err != nil {
+			return "", nil, err
+		}
+	}
 	limit := sel.arg(q.Count + 1)
-	switch {
-	case len(keys) == 0:
-		sql = "SELECT " + columns + " FROM " + sel.from + " WHERE " + sel.where
+	sql = "SELECT " + columns + " FROM " + sel.from + " WHERE " + sel.where
+	if len(keys) == 0 {
 		if q.After != "" {
-			c, err := parseCursor(q.After, 0)
-			if err != nil {
-				return nil, "", err
-			}
-			sql += " AND " + sel.rid + " > " + sel.arg(c.Rid)
+			sql += " AND " + sel.rid + " > " + sel.arg(after.Rid)
 		}
 		sql += " ORDER BY " + sel.rid
-	default:
-		sql = "SELECT * FROM (SELECT " + columns + " FROM " + sel.from + " WHERE " + sel.where + ") q"
+	} else {
+		sql = "SELECT * FROM (" + sql + ") q"
 		if q.After != "" {
-			c, err := parseCursor(q.After, len(keys))
-			if err != nil {
-				return nil, "", err
-			}
-			sql += " WHERE " + sel.behind(names, q.Sort, "rid", c)
+			sql += " WHERE " + sel.behind(keys, q.Sort, "rid", after)
 		}
-		sql += " ORDER BY " + orderBy(names, q.Sort, "rid")
+		sql += " ORDER BY " + orderBy(keys, q.Sort, "rid")
 	}
-	sql, args := sel.finish(sql + " LIMIT " + limit)
-	last := cursor{Keys: make([]value, len(keys))}
+	sql, args = sel.finish(sql + " LIMIT " + limit)
+	return sql, args, nil
+}
+
+// page reads the numbers of a page's matches, and the cursor of the next page.
+func (sel *selection) page(q fhir.Query) (rids []int64, next string, err error) {
+	sql, args, err := sel.statement(q)
+	if err != nil {
+		return nil, "", err
+	}
+	last := cursor{Keys: make([]value, len(q.Sort))}
 	into := []any{&last.Rid}
 	for i := range last.Keys {
 		into = append(into, &last.Keys[i])

@@ -123,7 +123,11 @@ func (d *sqlite) enqueue(ctx context.Context, j *job) error {
 
 // write is the writer. It ends when the queue is closed and empty.
 func (d *sqlite) write(c *conn) {
-	defer c.Close()
+	defer func() {
+		if err := c.Close(); err != nil {
+			d.log.Warn("the database could not be closed in order; what was acknowledged is safe", "err", err)
+		}
+	}()
 	for first := range d.queue {
 		d.group(c, first)
 	}

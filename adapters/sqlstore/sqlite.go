@@ -50,15 +50,25 @@ func openConn(file string, pragmas string, told func(context.Context)) (*conn, e
 	return &conn{Conn: c, prepared: map[string]*sqlite3.Stmt{}, told: told}, nil
 }
 
+// Close ends the connection: its statements first, or SQLite keeps it open.
+func (c *conn) Close() error {
+	c.finalize()
+	return c.Conn.Close()
+}
+
+func (c *conn) finalize() {
+	for _, st := range c.prepared {
+		_ = st.Close() // tells of the last run again
+	}
+	clear(c.prepared)
+}
+
 func (c *conn) prepare(q string) (*sqlite3.Stmt, error) {
 	if st := c.prepared[q]; st != nil {
 		return st, nil
 	}
 	if len(c.prepared) >= maxPrepared {
-		for k, st := range c.prepared {
-			st.Close()
-			delete(c.prepared, k)
-		}
+		c.finalize()
 	}
 	st, tail, err := c.PrepareFlags(sqliteSQL(q), sqlite3.PREPARE_PERSISTENT)
 	if err != nil {

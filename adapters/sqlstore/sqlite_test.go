@@ -1,18 +1,17 @@
-package sqlstore_test
+package sqlstore
 
 import (
 	"path/filepath"
 	"testing"
 
-	"rapport/adapters/sqlstore"
 	"rapport/fhir"
 	"rapport/fhir/store"
 	"rapport/fhir/store/storetest"
 )
 
-func openSQLite(t testing.TB, path string, o sqlstore.Options) *sqlstore.DB {
+func openSQLite(t testing.TB, path string, o Options) *DB {
 	t.Helper()
-	db, err := sqlstore.OpenSQLite(t.Context(), path, o)
+	db, err := OpenSQLite(t.Context(), path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +23,7 @@ func openSQLite(t testing.TB, path string, o sqlstore.Options) *sqlstore.DB {
 	return db
 }
 
-func tenant(t testing.TB, db *sqlstore.DB, id string) store.Store {
+func opened(t testing.TB, db *DB, id string) store.Store {
 	t.Helper()
 	s, err := db.Tenant(id)
 	if err != nil {
@@ -35,9 +34,9 @@ func tenant(t testing.TB, db *sqlstore.DB, id string) store.Store {
 
 func TestSQLiteKeepsTheContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store {
-		return tenant(t, openSQLite(t, ":memory:", sqlstore.Options{}), "t")
+		return opened(t, openSQLite(t, ":memory:", Options{}), "t")
 	})
 	storetest.RunClock(t, func(t *testing.T, clock fhir.Clock) store.Store {
-		return tenant(t, openSQLite(t, filepath.Join(t.TempDir(), "store.db"), sqlstore.Options{Clock: clock}), "t")
+		return opened(t, openSQLite(t, filepath.Join(t.TempDir(), "store.db"), Options{Clock: clock}), "t")
 	})
 }
