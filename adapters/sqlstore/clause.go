@@ -18,37 +18,31 @@ var indexTable = map[fhir.ParamKind]string{
 // set, and SQLite's expressions have a depth.
 const maxAlternatives = 400
 
-// form is how a condition on index rows is written.
-type form int
-
-const (
-	byRow   form = iota // look up the rows of each resource
-	byValue             // look up the resources of each value
-)
-
-// holds is the condition that clause c holds for the row of res with alias of.
-func (b *builder) holds(of, typ string, c fhir.Clause, f form) (string, error) {
+// holds is the condition that clause c holds for the row of res with alias of: for each
+// row its index rows are looked up.
+func (b *builder) holds(of, typ string, c fhir.Clause) (string, error) {
 	switch {
-	case c.Chain != nil:
-		return b.chain(of, typ, c)
-	case c.Has != nil:
-		return b.has(of, c.Has)
+	case c.Chain != nil, c.Has != nil:
+		rids, err := b.numbers(typ, c)
+		if err != nil || rids == "" {
+			return no, err
+		}
+		return b.r.words().within(of+".rid", rids), nil
 	case c.Kind == fhir.Special:
 		return b.special(of, c)
 	}
-	table, ok := indexTable[c.Kind]
-	if !ok {
-		return "", unserved("This kind of search parameter is not served.")
-	}
-	x := b.alias("x")
-	rows, err := b.rowsOf(x, of, typ, c.Param, table, f)
+	table, m, err := served(c)
 	if err != nil {
 		return "", err
 	}
+	param, err := b.term(c.Param)
+	if err != nil {
+		return "", err
+	}
+	x := b.alias("x")
+	rows := "SELECT 1 FROM " + table + " " + x + " WHERE " + x + ".tenant = " + ofTenant + " AND " + x + ".rid = " + of + ".rid AND " + x + ".param = " + b.arg(param)
 	exists := b.r.words().exists
-	negative := func(cond string) string { return "NOT " + exists(rows(byRow)+cond) }
-	switch c.Modifier {
-	case fhir.IsMissing:
+	if c.Modifier == fhir.IsMissing {
 		missing, present := false, false
 		for _, o := range c.Any {
 			missing, present = missing || o.Code == "true", present || o.Code == "false"
@@ -57,60 +51,74 @@ func (b *builder) holds(of, typ string, c fhir.Clause, f form) (string, error) {
 		case missing && present:
 			return yes, nil
 		case missing:
-			return negative(""), nil
+			return "NOT " + exists(rows), nil
 		case present:
-			return exists(rows(byRow)), nil
+			return exists(rows), nil
 		}
 		return no, nil
-	case fhir.Not:
-		met, err := b.meets(x, c.Kind, fhir.NoModifier, c.Any)
-		if err != nil {
-			return "", err
-		}
-		return negative(" AND " + met), nil
-	case fhir.NoModifier:
-	case fhir.Exact, fhir.Contains:
-		if c.Kind != fhir.String {
-			return "", unserved("This modifier is served for texts only.")
-		}
-	default:
-		return "", unserved("This modifier is not served.")
 	}
-	met, err := b.meets(x, c.Kind, c.Modifier, c.Any)
+	met, err := b.meets(x, c.Kind, m, c.Any)
 	if err != nil {
 		return "", err
 	}
-	if f == byValue {
-		return b.r.words().within(of+".rid", rows(byValue)+" AND "+met), nil
+	if c.Modifier == fhir.Not {
+		return "NOT " + exists(rows+" AND "+met), nil
 	}
-	return exists(rows(byRow) + " AND " + met), nil
+	return exists(rows + " AND " + met), nil
+}
+
+// numbers is a query for the numbers of the resources of a type for which c holds, some
+// perhaps twice; "" if there can be none.
+func (b *builder) numbers(typ string, c fhir.Clause) (string, error) {
+	switch {
+	case c.Chain != nil:
+		return b.chain(typ, c)
+	case c.Has != nil:
+		return b.has(c.Has)
+	case c.Kind == fhir.Special:
+		k := b.alias("k")
+		cond, err := b.special(k, c)
+		return "SELECT " + k + ".rid FROM res " + k + " WHERE " + k + ".tenant = " + ofTenant + " AND " + cond, err
+	}
+	table, m, err := served(c)
+	if err != nil {
+		return "", err
+	}
+	ns, err := b.termsOf(typ, c.Param)
+	if err != nil {
+		return "", err
+	}
+	x := b.alias("x")
+	met, err := b.meets(x, c.Kind, m, c.Any)
+	if err != nil {
+		return "", err
+	}
+	if c.Kind == fhir.Reference && leads(c) {
+		met += " AND " + x + ".url = ''" // what has an URL besides is another row
+	}
+	return "SELECT " + x + ".rid FROM " + table + " " + x + " WHERE " + x + ".tenant = " + ofTenant + " AND " + x + ".type = " + b.arg(ns[0]) +
+		" AND " + x + ".param = " + b.arg(ns[1]) + " AND " + met, nil
+}
+
+// served returns the index table of a condition and how its texts are compared, or
+// refuses what is not served.
+func served(c fhir.Clause) (table string, m fhir.Modifier, err error) {
+	table, ok := indexTable[c.Kind]
+	switch {
+	case !ok:
+		return "", m, unserved("This kind of search parameter is not served.")
+	case c.Modifier == fhir.Exact || c.Modifier == fhir.Contains:
+		if c.Kind != fhir.String {
+			return "", m, unserved("This modifier is served for texts only.")
+		}
+		return table, c.Modifier, nil
+	case c.Modifier == fhir.NoModifier, c.Modifier == fhir.IsMissing, c.Modifier == fhir.Not:
+		return table, fhir.NoModifier, nil
+	}
+	return "", m, unserved("This modifier is not served.")
 }
 
 func unserved(detail string) error { return &fhir.Error{Code: fhir.NotSupported, Detail: detail} }
-
-// rowsOf returns the beginning of a query over the index rows of a parameter, in
-// either form.
-func (b *builder) rowsOf(x, of, typ, param, table string, f form) (func(form) string, error) {
-	p, err := b.term(param)
-	if err != nil {
-		return nil, err
-	}
-	of1 := b.arg(p)
-	of2 := ""
-	if f == byValue {
-		t, err := b.term(typ)
-		if err != nil {
-			return nil, err
-		}
-		of2 = b.arg(t)
-	}
-	return func(f form) string {
-		if f == byValue {
-			return "SELECT " + x + ".rid FROM " + table + " " + x + " WHERE " + x + ".tenant = " + ofTenant + " AND " + x + ".type = " + of2 + " AND " + x + ".param = " + of1
-		}
-		return "SELECT 1 FROM " + table + " " + x + " WHERE " + x + ".tenant = " + ofTenant + " AND " + x + ".rid = " + of + ".rid AND " + x + ".param = " + of1
-	}, nil
-}
 
 // special answers _id and _lastUpdated from the row itself.
 func (b *builder) special(of string, c fhir.Clause) (string, error) {
@@ -132,52 +140,112 @@ func (b *builder) special(of string, c fhir.Clause) (string, error) {
 	return "", unserved("This parameter is not served.")
 }
 
-// chain: of refers by c.Param to a visible resource of the type, for which the rest holds.
-func (b *builder) chain(of, typ string, c fhir.Clause) (string, error) {
-	f, t := b.alias("f"), b.alias("r")
-	rest, err := b.visible(t, c.Chain.Type, c.Chain.Where)
+// chain finds what refers by c.Param to a visible resource for which the rest holds.
+func (b *builder) chain(typ string, c fhir.Clause) (string, error) {
+	t := b.alias("r")
+	from, rest, err := b.visible(t, c.Chain.Type, c.Chain.Where)
 	if err != nil || rest == no {
-		return rest, err
+		return "", err
 	}
-	number, err := b.terms2(typ, c.Param, c.Chain.Type)
+	ns, err := b.termsOf(typ, c.Param)
 	if err != nil {
 		return "", err
 	}
-	return b.r.words().within(of+".rid", "SELECT "+f+".rid FROM ix_ref "+f+" JOIN res "+t+" ON "+t+".tenant = "+f+".tenant AND "+t+".rid = "+f+".target WHERE "+
-		f+".tenant = "+ofTenant+" AND "+f+".type = "+b.arg(number[0])+" AND "+f+".param = "+b.arg(number[1])+" AND "+
-		t+".type = "+b.arg(number[2])+" AND "+rest), nil
+	f := b.alias("f")
+	return b.refers("rid", f, from, f+".type = "+b.arg(ns[0])+" AND "+f+".param = "+b.arg(ns[1])+" AND "+f+".target = "+t+".rid", rest), nil
 }
 
-// has: a visible resource of the type, for which the rest holds, refers to of.
-func (b *builder) has(of string, h *fhir.Has) (string, error) {
-	f, t := b.alias("f"), b.alias("r")
-	rest, err := b.visible(t, h.Type, h.Where)
+// has finds what a visible resource, for which the rest holds, refers to.
+func (b *builder) has(h *fhir.Has) (string, error) {
+	t := b.alias("r")
+	from, rest, err := b.visible(t, h.Type, h.Where)
 	if err != nil || rest == no {
-		return rest, err
+		return "", err
 	}
-	number, err := b.terms2(h.Type, h.Param)
+	ns, err := b.termsOf(h.Type, h.Param)
 	if err != nil {
 		return "", err
 	}
-	return b.r.words().within(of+".rid", "SELECT "+f+".target FROM ix_ref "+f+" JOIN res "+t+" ON "+t+".tenant = "+f+".tenant AND "+t+".rid = "+f+".rid WHERE "+
-		f+".tenant = "+ofTenant+" AND "+f+".type = "+b.arg(number[0])+" AND "+f+".param = "+b.arg(number[1])+" AND "+rest), nil
+	f := b.alias("f")
+	return b.refers("target", f, from, f+".type = "+b.arg(ns[0])+" AND "+f+".param = "+b.arg(ns[1])+" AND "+f+".rid = "+t+".rid", rest), nil
 }
 
-// visible is the condition that the row of res with alias t is there, is admitted,
-// and that c holds for it.
-func (b *builder) visible(t, typ string, c fhir.Clause) (string, error) {
+// refers joins references to the resources at their other end.
+func (b *builder) refers(column, f, from, on, where string) string {
+	on = f + ".tenant = " + ofTenant + " AND " + on
+	join := " CROSS JOIN ix_ref " + f + " ON " + on // SQLite keeps the order of a cross join
+	if b.r.words().lateral {
+		join = " JOIN LATERAL (SELECT " + f + "." + column + " FROM ix_ref " + f + " WHERE " + on + " OFFSET 0) " + f + " ON true"
+	}
+	return "SELECT " + f + "." + column + " AS rid FROM " + from + join + " WHERE " + where
+}
+
+// visible is where the rows of res with alias t come from and the condition that they
+// are of a type, there and admitted, and that c holds for them.
+func (b *builder) visible(t, typ string, cs ...fhir.Clause) (from, where string, err error) {
 	seen, err := b.admitted(t, typ)
 	if err != nil || seen == no {
-		return no, err
+		return "", no, err
 	}
-	held, err := b.holds(t, typ, c, byValue)
-	if err != nil {
-		return "", err
+	from, where, _, err = b.led(t, typ, cs)
+	if where == no {
+		return "", no, err
 	}
-	return t + ".state = 1 AND " + seen + " AND " + held, nil
+	return from, where + " AND " + seen, err
 }
 
-func (b *builder) terms2(ts ...string) ([]int64, error) {
+// led begins a search with the condition that is likely to hold for the fewest. rid is
+// the expression in whose order rows come most cheaply.
+func (b *builder) led(t, typ string, cs []fhir.Clause) (from, where, rid string, err error) {
+	n, err := b.term(typ)
+	if err != nil {
+		return "", "", "", err
+	}
+	conds := []string{t + ".tenant = " + ofTenant, t + ".type = " + b.arg(n), t + ".state = 1"}
+	from, rid = "res "+t, t+".rid"
+	lead, best := -1, none
+	for i, c := range cs {
+		if n := rank(c); n < best {
+			lead, best = i, n
+		}
+	}
+	for i, c := range cs {
+		cond := yes
+		if i != lead {
+			cond, err = b.holds(t, typ, c)
+		} else if rids, failed := b.numbers(typ, c); failed != nil || rids == "" {
+			cond, err = no, failed
+		} else {
+			from, cond, rid = b.lead(t, rids, leads(c))
+		}
+		if err != nil || cond == no {
+			return "", no, rid, err
+		}
+		if cond != yes {
+			conds = append(conds, cond)
+		}
+	}
+	return from, strings.Join(conds, " AND "), rid, nil
+}
+
+// lead takes the rows of res from a query for their numbers. once: none comes twice.
+func (b *builder) lead(t, rids string, once bool) (from, cond, rid string) {
+	d := b.alias("d")
+	switch {
+	case b.r.words().lateral:
+		distinct := "DISTINCT "
+		if once {
+			distinct = ""
+		}
+		return "(SELECT " + distinct + "q.rid FROM (" + rids + ") q ORDER BY 1 OFFSET 0) " + d + " JOIN LATERAL (SELECT " + t + ".* FROM res " + t +
+			" WHERE " + t + ".tenant = " + ofTenant + " AND " + t + ".rid = " + d + ".rid OFFSET 0) " + t + " ON true", yes, d + ".rid"
+	case once: // SQLite makes one loop of it, in the order of the numbers
+		return "(" + rids + ") " + d + " CROSS JOIN res " + t + " ON " + t + ".rid = " + d + ".rid", yes, d + ".rid"
+	}
+	return "res " + t, b.r.words().within(t+".rid", rids), t + ".rid"
+}
+
+func (b *builder) termsOf(ts ...string) ([]int64, error) {
 	out := make([]int64, len(ts))
 	for i, t := range ts {
 		var err error

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"rapport/fhir"
 	"rapport/fhir/store"
@@ -89,48 +88,20 @@ const none = 99
 
 func (r *reader) selection(ctx context.Context, s fhir.Sight, q fhir.Query) (*selection, error) {
 	b := r.builder(ctx, s)
-	sel := &selection{builder: b, where: no, rid: "r.rid"}
 	seen, err := b.admitted("r", q.Type)
 	if err != nil {
 		return nil, err
 	}
-	typ, err := b.term(q.Type)
-	if err != nil {
+	sel := &selection{builder: b, where: no}
+	// Also where nothing is seen: what is not served is refused to everybody.
+	if sel.from, sel.where, sel.rid, err = b.led("r", q.Type, q.Where); err != nil {
 		return nil, err
 	}
-	lead, best := -1, none
-	for i, c := range q.Where {
-		if n := rank(c); n < best {
-			lead, best = i, n
-		}
+	if seen == no || sel.where == no {
+		sel.where = no
+	} else {
+		sel.where += " AND " + seen
 	}
-	sel.from = "res r"
-	conds := []string{"r.tenant = " + ofTenant, "r.type = " + b.arg(typ), "r.state = 1"}
-	for i, c := range q.Where {
-		var cond string
-		switch {
-		case i != lead:
-			cond, err = b.holds("r", q.Type, c, byRow)
-		case leads(c):
-			// One value, one row a resource, in the order of their numbers.
-			if cond, err = b.leading(q.Type, c); err == nil {
-				sel.from, sel.rid = indexTable[c.Kind]+" d JOIN res r ON r.tenant = d.tenant AND r.rid = d.rid", "d.rid"
-			}
-		default:
-			cond, err = b.holds("r", q.Type, c, byValue)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if cond == no {
-			seen = no
-		}
-		conds = append(conds, cond)
-	}
-	if seen == no {
-		return sel, nil
-	}
-	sel.where = strings.Join(append(conds, seen), " AND ")
 	return sel, nil
 }
 
@@ -142,21 +113,6 @@ func leads(c fhir.Clause) bool {
 	o := c.Any[0]
 	return c.Kind == fhir.Token && o.HasSystem && (o.Code != "" || o.System == "") ||
 		c.Kind == fhir.Reference && o.URL == "" && o.Ref.Type != ""
-}
-
-func (b *builder) leading(typ string, c fhir.Clause) (string, error) {
-	ns, err := b.terms2(typ, c.Param)
-	if err != nil {
-		return "", err
-	}
-	met, err := b.meets("d", c.Kind, c.Modifier, c.Any)
-	if err != nil {
-		return "", err
-	}
-	if c.Kind == fhir.Reference {
-		met += " AND d.url = ''" // what has an URL besides is another row
-	}
-	return "d.tenant = " + ofTenant + " AND d.type = " + b.arg(ns[0]) + " AND d.param = " + b.arg(ns[1]) + " AND " + met, nil
 }
 
 func (sel *selection) count() (n int, err error) {
@@ -270,7 +226,7 @@ func (r *reader) included(ctx context.Context, s fhir.Sight, q fhir.Query, match
 		if inc.Source != q.Type {
 			continue
 		}
-		ns, err := b.terms2(inc.Param, inc.Target)
+		ns, err := b.termsOf(inc.Param, inc.Target)
 		if err != nil {
 			return nil, err
 		}
@@ -287,7 +243,7 @@ func (r *reader) included(ctx context.Context, s fhir.Sight, q fhir.Query, match
 		if inc.Target != "" && inc.Target != q.Type {
 			continue
 		}
-		ns, err := b.terms2(inc.Param, inc.Source)
+		ns, err := b.termsOf(inc.Param, inc.Source)
 		if err != nil {
 			return nil, err
 		}

@@ -75,8 +75,14 @@ func orderBy(keys []string, os []fhir.Order, rid string) string {
 			parts = append(parts, k+nulls(os[i], " NULLS LAST"))
 		}
 	}
+	if backwards(os) {
+		rid += " DESC"
+	}
 	return strings.Join(append(parts, rid), ", ")
 }
+
+// backwards: equals come in the direction of the last key, so that an index gives both.
+func backwards(os []fhir.Order) bool { return len(os) > 0 && os[len(os)-1].Desc }
 
 // nulls leaves out where NULL comes for keys that are never NULL, so that an index
 // gives their order.
@@ -114,7 +120,11 @@ func (b *builder) behind(keys []string, os []fhir.Order, rid string, c cursor) s
 		}
 		equal += same + " AND "
 	}
-	parts = append(parts, equal+rid+" > "+b.arg(c.Rid))
+	follows := " > "
+	if backwards(os) {
+		follows = " < "
+	}
+	parts = append(parts, equal+rid+follows+b.arg(c.Rid))
 	for i := range parts {
 		parts[i] = "(" + parts[i] + ")"
 	}

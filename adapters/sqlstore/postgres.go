@@ -35,12 +35,14 @@ var postgresWords = &dialect{
 	tokens: func(codes, systems int) string {
 		return fmt.Sprintf("(SELECT * FROM unnest($%d::text[], $%d::bigint[]))", codes, systems)
 	},
-	// OFFSET 0 keeps the planner from making joins of look-ups, an ARRAY from running a
-	// query once a row: without statistics it takes a thousand rows for one.
-	exists: func(q string) string { return "EXISTS (" + q + " OFFSET 0)" },
-	within: func(x, q string) string { return x + " = ANY (ARRAY(" + q + "))" },
-	clean:  cleanText,
-	apart:  true,
+	// OFFSET 0 keeps the planner from making joins of look-ups, or others of ours, an
+	// ARRAY from running a query once a row: without statistics it takes ten thousand
+	// rows for one, and that is how it is after an import.
+	lateral: true,
+	exists:  func(q string) string { return "EXISTS (" + q + " OFFSET 0)" },
+	within:  func(x, q string) string { return x + " = ANY (ARRAY(" + q + "))" },
+	clean:   cleanText,
+	apart:   true,
 }
 
 // longestText is how many bytes of a text an index of PostgreSQL takes; what is

@@ -52,6 +52,7 @@ type dialect struct {
 	position      func(text, part string) string
 	tokens        func(codes, systems int) string // set of (code, system)
 	exists        func(query string) string       // a look-up for each row, not a join
+	lateral       bool                            // joins are look-ups, too, one after the other
 	within        func(x, query string) string    // x is one of what a query gives, run once
 	clean         func(string) string             // what of a text can be stored
 	// apart: terms are committed apart from the transaction that needs them, unseen
