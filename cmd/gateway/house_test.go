@@ -60,6 +60,7 @@ var owners = map[string][]string{
 var seesStore = []string{
 	"fhir/store",          // itself
 	"policy",              // makes the gate
+	"policy/audit",        // its recorder writes within a write's own transaction
 	"adapters/sqlstore",   // implements it
 	"adapters/rediscache", // wraps it
 	"cmd/gateway",         // wires them, and the development commands below the gate

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// good is a configuration that says all that there is to say.
+const good = `listen: 127.0.0.1:8080
+url: https://fhir.example.org
+keyring: keyring.yaml
+store:
+  sqlite: rapport.db
+audit:
+  folder: audit
+  reads: synced
+redis: redis://127.0.0.1:6379/0
+caseload:
+  grace: 720h
+tenants:
+  - id: lindental
+    system: https://lindental.example/records
+  - id: seetal
+clients:
+  kartenwerk:
+    tenant: lindental
+    role: ehr
+    grants: ["Organization?identifier=https://lindental.example/records/organisation|lindenhof"]
+    scope: system/*.rs
+    purpose: TREAT
+    jwksURL: https://kartenwerk.example/jwks
+issuers:
+  - url: https://login.example.org/realms/practice
+    audiences: [https://fhir.example.org/fhir]
+    headerTypes: [JWT]
+    payloadTypes: [Bearer]
+    tenant: {claim: practice, map: {lindenhof: lindental}}
+    role: {claim: roles, map: {therapist: therapist, desk: intake}}
+    user: {claim: fhirUser, systems: {Practitioner: https://lindental.example/records/practitioner}}
+    clients:
+      console: {scope: user/*.cruds}
+partners:
+  - tenant: lindental
+    name: seespital
+    base: https://fhir.seespital.example/fhir
+    organization: {system: https://lindental.example/records/organisation, value: seespital}
+    client: lindenhof
+    key: seespital.jwk
+`
+
+func loadText(t *testing.T, text string) (*Config, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gateway.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return LoadConfig(path)
+}
+
+func TestAConfigurationIsReadWithDefaultsAndItsOwnFolder(t *testing.T) {
+	c, err := loadText(t, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Store.SQLite; got != filepath.Join(filepath.Dir(c.path), "rapport.db") {
+		t.Errorf("the store is %s", got)
+	}
+	if c.Tenants[1].System != "urn:rapport:seetal" || c.Caseload.Grace.Hours() != 720 || c.Partners[0].Name != "seespital" || len(c.Issuers) != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestAMistakeInAConfigurationIsNamedWithItsPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		old, new string
+		says     []string
+	}{
+		"an unknown key":                        {"listen:", "lissten:", []string{"gateway.yaml:1:1:", "lissten"}},
+		"an unknown key further down":           {"  reads: synced", "  read: synced", []string{"gateway.yaml:8:3:", "read"}},
+		"an unknown key of a partner":           {"    client: lindenhof", "    clinet: lindenhof", []string{"gateway.yaml:43:5:", "clinet"}},
+		"a key twice":                           {"keyring: keyring.yaml", "keyring: a\nkeyring: b", []string{"gateway.yaml:4:", "keyring"}},
+		"a value of the wrong kind":             {"  grace: 720h", "  grace: long", []string{"gateway.yaml:", "long"}},
+		"plain HTTP for everybody":              {"127.0.0.1:8080", "0.0.0.0:8080", []string{"listen", "loopback"}},
+		"a plain address for callers elsewhere": {"https://fhir.example.org", "http://fhir.example.org", []string{"url", "https"}},
+		"no keyring":                            {"keyring: keyring.yaml\n", "", []string{"keyring", "gateway keyring create"}},
+		"two stores":                            {"  sqlite: rapport.db", "  sqlite: rapport.db\n  postgres: postgres://x", []string{"store", "one of"}},
+		"no tenant":                             {"tenants:\n  - id: lindental\n    system: https://lindental.example/records\n  - id: seetal\n", "tenants: []\n", []string{"tenants"}},
+		"a tenant twice":                        {"  - id: seetal", "  - id: lindental", []string{"tenants[1].id"}},
+		"a partner of nobody":                   {"  - tenant: lindental\n    name", "  - tenant: nobody\n    name", []string{"partners[0].tenant"}},
+		"an issuer without an audience":         {"    audiences: [https://fhir.example.org/fhir]\n", "", []string{"issuers[0].audiences"}},
+		"a person's role for a backend":         {"    role: ehr", "    role: therapist", []string{"clients.kartenwerk.role"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Replace(good, c.old, c.new, 1)
+			if text == good {
+				t.Fatal("nothing was changed")
+			}
+			_, err := loadText(t, text)
+			if err == nil {
+				t.Fatal("nothing was said")
+			}
+			for _, want := range c.says {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("it says\n%v\nnot %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestADevelopmentInstanceIsMadeOnceAndFoundAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "mine")
+	first, err := Development(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := developmentTenant(dir, "PHN999"); err != nil {
+		t.Fatal(err)
+	}
+	first.serveAt("127.0.0.1:9999")
+	if err := first.keepAddress(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Development(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.URL != "http://127.0.0.1:9999" || len(again.Tenants) != 2 || again.Tenants[1].ID != "PHN999" || again.Keyring != first.Keyring {
+		t.Errorf("%+v", again)
+	}
+}

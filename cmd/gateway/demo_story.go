@@ -1,0 +1,406 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"rapport/adapters/issuer"
+	"rapport/fhir"
+	"rapport/mapping"
+	"rapport/policy"
+	"rapport/policy/audit"
+	"rapport/testdata"
+)
+
+// phq9 is the LOINC code of the total score.
+const phq9 = "http://loinc.org|44261-6"
+
+// imports is step a: the invented practice's CSV files through its site mapping, the way
+// that a real export takes.
+func (s *story) imports(ctx context.Context) (t tale, err error) {
+	folder := filepath.Join(s.dir, "export")
+	if err := os.CopyFS(folder, testdata.Practice()); err != nil {
+		return t, err
+	}
+	sum, err := s.clinic.i.importFrom(ctx, clinicTenant, practiceSite, folder, nil)
+	if err != nil {
+		return t, err
+	}
+	if !sum.Complete() {
+		return t, fmt.Errorf("%d rows were not stored:\n%s", sum.Failed, sum)
+	}
+	rows, made := 0, 0
+	for _, c := range sum.Tables {
+		rows += c.Total()
+	}
+	for _, c := range sum.Resources {
+		made += c.Created
+	}
+	t.say("%d clients in %d courses of therapy: %d rows of CSV became %d resources in %.1f s.", sum.Resource("Patient").Created,
+		sum.Resource("EpisodeOfCare").Created, rows, made, sum.Ended.Sub(sum.Began).Seconds())
+	t.say("%d sessions, %d answered questionnaires with their scores, %d goals, %d care plans and their phases, %d consents.",
+		sum.Resource("Encounter").Created, sum.Resource("QuestionnaireResponse").Created, sum.Resource("Goal").Created,
+		sum.Resource("CarePlan").Created, sum.Resource("Consent").Created)
+	if s.admin, err = s.speaks(ctx, s.clinic, "admin", issuer.Grant{Role: policy.Admin}); err != nil {
+		return t, err
+	}
+	if err := s.meet(ctx); err != nil {
+		return t, err
+	}
+	t.see("%s", s.admin.curl("Patient?_total=accurate&_count=3"))
+	t.see("gateway dump --data %s | wc -l", s.clinic.dir)
+	return t, nil
+}
+
+// meet finds the story's people among those who were imported.
+func (s *story) meet(ctx context.Context) error {
+	episodeAt := func(org string) (fhir.Resource, error) {
+		q := "EpisodeOfCare?status=active&_sort=identifier&_count=1&organization.identifier=" + mapping.IdentifierSystem(s.practice.System, "organisation") + "|" + org
+		return s.admin.one(ctx, q)
+	}
+	mine, err := episodeAt(lindenhof)
+	if err != nil {
+		return err
+	}
+	theirs, err := episodeAt(bruecke)
+	if err != nil {
+		return err
+	}
+	s.episode = mine.Key
+	s.client, _ = mine.Root().Get("patient").Ref()
+	s.other, _ = theirs.Root().Get("patient").Ref()
+	s.doctor, _ = mine.Root().Get("careManager").Ref()
+	if s.client.IsZero() || s.other.IsZero() || s.doctor.IsZero() {
+		return fmt.Errorf("an episode names no client or no therapist")
+	}
+	s.therapist, err = s.speaks(ctx, s.clinic, "therapist", issuer.Grant{Role: policy.Therapist, Practitioner: s.doctor.ID})
+	return err
+}
+
+// stored is what POST /practice answers about one record.
+type stored struct {
+	Outcome   string `json:"outcome"`
+	Resources []struct {
+		Reference string `json:"reference"`
+	} `json:"resources"`
+	Feedback struct {
+		Scores []struct {
+			Score json.Number `json:"score"`
+			High  json.Number `json:"high"`
+			Band  struct {
+				Label string `json:"label"`
+			} `json:"band"`
+		} `json:"scores"`
+		First *struct {
+			Score  json.Number `json:"score"`
+			Change json.Number `json:"change"`
+		} `json:"sinceFirst"`
+		Risks []struct {
+			Display string `json:"display"`
+			Flag    string `json:"flag"`
+			Task    string `json:"task"`
+		} `json:"risks"`
+	} `json:"feedback"`
+}
+
+func (r stored) first(typ string) (string, error) {
+	for _, res := range r.Resources {
+		if strings.HasPrefix(res.Reference, typ+"/") {
+			return res.Reference, nil
+		}
+	}
+	return "", fmt.Errorf("the record made no %s", typ)
+}
+
+type object = map[string]any
+
+func to(k fhir.Key) object { return object{"reference": k.String()} }
+
+// records is step b.
+func (s *story) records(ctx context.Context) (t tale, err error) {
+	now := time.Now().Truncate(time.Second)
+	var session, response stored
+	err = s.therapist.post(ctx, "/practice/sessions", object{
+		"key": "demo-session", "client": to(s.client), "episode": to(s.episode), "status": "finished",
+		"practitioners": []object{{"practitioner": to(s.doctor), "primary": true}},
+		"start":         now.Add(-50 * time.Minute).Format(time.RFC3339), "end": now.Format(time.RFC3339),
+		"modality": "in-person", "format": "individual", "phase": "acute", "techniques": []string{"behavioural"},
+	}, &session)
+	if err != nil {
+		return t, err
+	}
+	encounter, err := session.first("Encounter")
+	if err != nil {
+		return t, err
+	}
+	procedure, err := session.first("Procedure")
+	if err != nil {
+		return t, err
+	}
+	answers := object{}
+	for i, v := range []int{3, 3, 2, 3, 2, 2, 1, 1, 1, 2} { // item 9, thoughts of being better off dead: several days
+		answers[fmt.Sprint(i+1)] = v
+	}
+	err = s.therapist.post(ctx, "/practice/responses", object{
+		"key": "demo-phq9", "instrument": "phq-9", "client": to(s.client), "episode": to(s.episode), "session": "demo-session",
+		"authored": now.Format(time.RFC3339), "answeredBy": "client", "answers": answers,
+	}, &response)
+	if err != nil {
+		return t, err
+	}
+	f := response.Feedback
+	if len(f.Scores) == 0 || f.First == nil || len(f.Risks) == 0 || f.Risks[0].Flag == "" || f.Risks[0].Task == "" {
+		return t, fmt.Errorf("the answer lacks a score, the change since the first one, or what came of item 9: %+v", response)
+	}
+	t.say("PHQ-9: %s of %s, %s; %s since the first one (%s).", f.Scores[0].Score, f.Scores[0].High, f.Scores[0].Band.Label, signed(f.First.Change), f.First.Score)
+	t.say("Item 9 was answered: %s and %s were made in the same transaction.", f.Risks[0].Flag, f.Risks[0].Task)
+	answered, err := response.first("QuestionnaireResponse")
+	if err != nil {
+		return t, err
+	}
+	observation, err := response.first("Observation")
+	if err != nil {
+		return t, err
+	}
+	for _, ref := range []string{encounter, procedure, answered, observation, f.Risks[0].Flag, f.Risks[0].Task} {
+		if _, err := s.therapist.get(ctx, ref); err != nil {
+			return t, err
+		}
+		t.see("%s", s.therapist.curl(ref))
+	}
+	return t, nil
+}
+
+func signed(n json.Number) string {
+	if strings.HasPrefix(string(n), "-") {
+		return string(n)
+	}
+	return "+" + string(n)
+}
+
+// refers is step c. The hospital's part is played by its own staff, at its own gateway.
+func (s *story) refers(ctx context.Context) (t tale, err error) {
+	hospital, err := s.admin.one(ctx, "Organization?identifier="+mapping.IdentifierSystem(s.practice.System, "organisation")+"|"+seespital)
+	if err != nil {
+		return t, err
+	}
+	own, err := s.admin.one(ctx, "Organization?identifier="+mapping.IdentifierSystem(s.practice.System, "organisation")+"|"+lindenhof)
+	if err != nil {
+		return t, err
+	}
+	var sent stored
+	err = s.therapist.post(ctx, "/practice/referrals", object{
+		"key": "demo-referral", "client": to(s.client), "episode": to(s.episode), "direction": "out", "status": "requested",
+		"from": to(own.Key), "requester": to(s.doctor), "to": to(hospital.Key), "urgency": "urgent", "date": time.Now().Format(time.RFC3339),
+		"service": object{"text": "Assessment of suicide risk, psychiatric outpatient care"},
+		"reason":  "Thoughts of being better off dead on several days; depression has become worse.",
+	}, &sent)
+	if err != nil {
+		return t, err
+	}
+	ours, err := sent.first("Task")
+	if err != nil {
+		return t, err
+	}
+	t.say("One transaction wrote the ServiceRequest, %s and the entry of the outbox.", ours)
+	if s.hospitalDesk, err = s.speaks(ctx, s.hospital, "desk", issuer.Grant{Role: policy.Integration}); err != nil {
+		return t, err
+	}
+	there := "Task?identifier=" + s.clinic.i.cfg.URL + fhirPath + "/Task|" + strings.TrimPrefix(ours, "Task/")
+	var copied fhir.Resource
+	err = eventually(ctx, 10*time.Second, func() (bool, error) {
+		rs, err := s.hospitalDesk.find(ctx, there)
+		if err != nil || len(rs) != 1 {
+			return false, err
+		}
+		copied = rs[0]
+		return true, nil
+	})
+	if err != nil {
+		return t, fmt.Errorf("the referral at the hospital: %w", err)
+	}
+	t.say("The clinic's courier signed in at the hospital's issuer and brought the package; the hospital has its own %s.", copied.Key)
+	t.see("%s", s.hospitalDesk.curl(there))
+	if err := s.answers(ctx, copied.Key, ours, &t); err != nil {
+		return t, err
+	}
+	return t, nil
+}
+
+// answers lets the hospital accept and complete its copy of the Task and waits until
+// the clinic sees each.
+func (s *story) answers(ctx context.Context, theirs fhir.Key, ours string, t *tale) error {
+	step := func(status string, more ...string) error {
+		task, err := s.hospitalDesk.get(ctx, theirs.String())
+		if err != nil {
+			return err
+		}
+		o := fhir.NewObject()
+		for name, v := range task.Root().Members() {
+			switch name {
+			case "status":
+				o.Set("status", status)
+			case "output":
+			default:
+				o.Set(name, v)
+			}
+		}
+		if len(more) > 0 {
+			o.Set("output", []*fhir.Object{fhir.NewObject().
+				Set("type", fhir.NewObject().Set("text", "Report")).Set("valueReference", fhir.NewObject().Set("reference", more[0]))})
+		}
+		if err := s.hospitalDesk.put(ctx, task, o.JSON()); err != nil {
+			return err
+		}
+		return eventually(ctx, 10*time.Second, func() (bool, error) {
+			back, err := s.therapist.get(ctx, ours)
+			return err == nil && back.Root().Get("status").Text() == status, err
+		})
+	}
+	if err := step("accepted"); err != nil {
+		return fmt.Errorf("accepted: %w", err)
+	}
+	report, err := s.report(ctx, theirs)
+	if err != nil {
+		return err
+	}
+	for _, status := range []string{"in-progress", "completed"} {
+		if err := step(status, report); err != nil {
+			return fmt.Errorf("%s: %w", status, err)
+		}
+	}
+	back, err := s.therapist.get(ctx, ours)
+	if err != nil {
+		return err
+	}
+	out, ok := back.Root().Get("output").Index(0).Get("valueReference").Ref()
+	if !ok {
+		return fmt.Errorf("%s is completed and names no report", ours)
+	}
+	if _, err := s.therapist.get(ctx, out.String()); err != nil {
+		return err
+	}
+	t.say("It was accepted and completed there; the hospital's courier brought status and report back: %s, %s.", ours, out)
+	t.see("%s", s.therapist.curl(ours))
+	t.see("%s", s.therapist.curl(out.String()))
+	return nil
+}
+
+// report is what the hospital writes about the client who was referred to it.
+func (s *story) report(ctx context.Context, task fhir.Key) (string, error) {
+	r, err := s.hospitalDesk.get(ctx, task.String())
+	if err != nil {
+		return "", err
+	}
+	doc := fhir.NewObject().Set("resourceType", "DocumentReference").Set("status", "current").
+		Set("type", fhir.NewObject().Set("text", "Report of the psychiatric outpatient clinic")).
+		Set("subject", r.Root().Get("for")).Set("date", fhir.Instant(time.Now())).
+		Set("content", []*fhir.Object{fhir.NewObject().Set("attachment", fhir.NewObject().Set("contentType", "text/plain").
+			Set("title", "Report").Set("data", "U2VlbiB0b2RheS4gTm8gaW50ZW50LCBubyBwbGFuLiBTYWZldHkgcGxhbiBhZ3JlZWQ7IG5leHQgYXBwb2ludG1lbnQgaW4gdGhyZWUgZGF5cy4="))})
+	a, err := s.hospitalDesk.do(ctx, http.MethodPost, fhirPath+"/DocumentReference", doc.JSON())
+	if err != nil {
+		return "", err
+	}
+	if a.status != http.StatusCreated {
+		return "", fmt.Errorf("the hospital's report: %d: %s", a.status, a.body)
+	}
+	made, err := fhir.Parse(a.body)
+	return made.Key.String(), err
+}
+
+// reads is step d.
+func (s *story) reads(ctx context.Context) (t tale, err error) {
+	v, err := signIn(ctx, s.clinic.i.cfg.URL, s.clinic.i.issuer.TokenURL(), kartenwerk, "system/*.rs", s.vendorKey)
+	if err != nil {
+		return t, err
+	}
+	trajectory := "Observation?patient=" + s.client.ID + "&code=" + phq9 + "&_sort=date"
+	scores, err := v.find(ctx, trajectory)
+	if err != nil {
+		return t, err
+	}
+	var line []string
+	for _, o := range scores {
+		line = append(line, o.Root().At("valueQuantity", "value").Decimal())
+	}
+	if len(line) < 2 {
+		return t, fmt.Errorf("%s found %d scores", trajectory, len(line))
+	}
+	t.say("Kartenwerk signed in with its own key and reads PHQ-9 over time: %s.", strings.Join(line, " "))
+	if err := s.outside(ctx, v); err != nil {
+		return t, err
+	}
+	t.say("A client of Brücke, outside its grant: read, vread and history answer like a random id; searches, includes and counts as if there were none.")
+	if s.vendor, err = s.speaks(ctx, s.clinic, "vendor", issuer.Grant{Client: kartenwerk}); err != nil {
+		return t, err
+	}
+	t.see("%s", s.vendor.curl(trajectory))
+	t.see("%s", s.vendor.curl(s.other.String()))
+	return t, nil
+}
+
+// outside shows that a client outside the grant is, to the vendor, nobody.
+func (s *story) outside(ctx context.Context, v *caller) error {
+	nobody := fhir.Key{Type: "Patient", ID: ids()}
+	for _, suffix := range []string{"", "/_history/1", "/_history"} {
+		a, err := v.do(ctx, http.MethodGet, fhirPath+"/"+s.other.String()+suffix, nil)
+		if err != nil {
+			return err
+		}
+		b, err := v.do(ctx, http.MethodGet, fhirPath+"/"+nobody.String()+suffix, nil)
+		if err != nil {
+			return err
+		}
+		if a.status != http.StatusNotFound || a.status != b.status || string(a.body) != string(b.body) || a.etag != b.etag {
+			return fmt.Errorf("%s answers %d, a random id %d", s.other.String()+suffix, a.status, b.status)
+		}
+	}
+	for _, q := range []string{
+		"Patient?_id=%s&_total=accurate", "Observation?patient=%s&_total=accurate", "Encounter?patient=%s&_include=Encounter:patient&_total=accurate",
+		"Patient?_id=%s&_has:Observation:patient:code=" + phq9 + "&_total=accurate", "Patient?_id=%s&_revinclude=Observation:patient&_total=accurate",
+	} {
+		b, err := v.get(ctx, fmt.Sprintf(q, s.other.ID))
+		if err != nil {
+			return err
+		}
+		if n := b.Root().Get("entry").Len(); n != 0 || b.Root().Get("total").Decimal() != "0" {
+			return fmt.Errorf("%s found something", q)
+		}
+	}
+	return nil
+}
+
+// audits is step e.
+func (s *story) audits(ctx context.Context) (t tale, err error) {
+	var records int64
+	for _, p := range []*side{s.clinic, s.hospital} {
+		id := ""
+		st, err := p.i.auditStore(&id)
+		if err != nil {
+			return t, err
+		}
+		var r audit.Report
+		err = eventually(ctx, 5*time.Second, func() (bool, error) { // what was done last is sealed within a second
+			r, err = audit.Verify(ctx, st, auditKeys{p.i.ring}, id, nil)
+			return r.Sealed > 0 && r.Unsealed == 0, err
+		})
+		if err != nil {
+			return t, err
+		}
+		if len(r.Faults) > 0 {
+			return t, fmt.Errorf("the journal of %s has faults: %s", id, strings.Join(r.Faults, "; "))
+		}
+		records += r.Sealed
+	}
+	t.say("%d records at the clinic and the hospital, chained and sealed; none missing, none changed.", records)
+	t.see("gateway audit list --data %s --patient %s", s.clinic.dir, s.client.ID)
+	t.see("gateway audit list --data %s --denied", s.clinic.dir)
+	t.see("gateway audit verify --data %s", s.clinic.dir)
+	return t, nil
+}

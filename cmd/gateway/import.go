@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+
+	"rapport/adapters/source"
+	"rapport/fhir"
+	"rapport/mapping/intake"
+	"rapport/mapping/site"
+	"rapport/policy"
+)
+
+type importCommand struct {
+	where
+	Tenant string `help:"Tenant that the rows belong to; default: the first one. On a development instance a new one is made." placeholder:"T"`
+	Site   string `help:"Site mapping: a name that comes with the gateway, or a YAML file." required:"" placeholder:"NAME|FILE"`
+	File   string `arg:"" type:"path" help:"Folder, .zip or .csv."`
+}
+
+// Run imports, and says what became of each row. It ends with an error when a row
+// was not stored.
+func (c importCommand) Run(ctx context.Context) error {
+	cfg, err := c.loadFor(c.Tenant)
+	if err != nil {
+		return err
+	}
+	i, err := build(ctx, cfg, quiet(os.Stderr))
+	if err != nil {
+		return err
+	}
+	defer i.close()
+	if c.Tenant == "" {
+		c.Tenant = cfg.Tenants[0].ID
+	}
+	if err := i.prepare(ctx, c.Tenant); err != nil {
+		return err
+	}
+	sum, err := i.importFrom(ctx, c.Tenant, c.Site, c.File, progress(os.Stderr))
+	fmt.Print(sum)
+	if err != nil {
+		return fmt.Errorf("the import stopped; what is listed above stays, and running it again goes on from there: %w", err)
+	}
+	if !sum.Complete() {
+		return fmt.Errorf("%d rows were not stored", sum.Failed)
+	}
+	return nil
+}
+
+// loadFor is load that makes the tenant on a development instance.
+func (w where) loadFor(tenant string) (*Config, error) {
+	if w.Data != "" && tenant != "" {
+		if err := developmentTenant(w.Data, tenant); err != nil {
+			return nil, err
+		}
+	}
+	return w.load()
+}
+
+// importFrom runs one import as gateway/import.
+func (i *instance) importFrom(ctx context.Context, tenant, name, path string, tell func(intake.Progress)) (intake.Summary, error) {
+	t, err := i.tenant(tenant)
+	if err != nil {
+		return intake.Summary{}, err
+	}
+	m, err := siteMapping(name)
+	if err != nil {
+		return intake.Summary{}, err
+	}
+	src, err := source.Open(path)
+	if err != nil {
+		return intake.Summary{}, err
+	}
+	defer src.Close()
+	return intake.Run(ctx, intake.Config{
+		Gate: i.guard.For(process(tenant, "import", policy.Integration)), Mapper: t.mapper, Site: m, Source: src,
+		Clock: i.clock, NewID: ids, Tenant: tenant, Follow: t.follow, Progress: tell,
+		Check: func(ctx context.Context, r fhir.Resource) error {
+			var es fhir.Errors
+			for _, e := range i.valid.Resource(ctx, r) {
+				if !e.Warn {
+					es = append(es, e)
+				}
+			}
+			if len(es) > 0 {
+				return es
+			}
+			return nil
+		},
+	})
+}
+
+// siteMapping is an embedded one by its name, or that of a file.
+func siteMapping(name string) (*site.Mapping, error) {
+	if filepath.Ext(name) == "" {
+		return site.Embedded(name)
+	}
+	return site.Load(name)
+}
+
+// progress writes how far an import is over itself, on a terminal alone.
+func progress(f *os.File) func(intake.Progress) {
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return nil
+	}
+	return func(p intake.Progress) { fmt.Fprintf(f, "\r\033[K%s: row %d, %d rows in all", p.Table, p.Rows, p.Done) }
+}
+
+// developmentTenant adds a tenant to the configuration of a development instance, which
+// is made if it is not there.
+func developmentTenant(dir, id string) error {
+	path := filepath.Join(dir, configFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return makeDevelopment(dir, &Config{Tenants: []Tenant{{ID: id}}})
+	}
+	if err != nil {
+		return err
+	}
+	c := &Config{path: path}
+	if err := yaml.UnmarshalWithOptions(b, c, yaml.Strict()); err != nil {
+		return placed(path, err)
+	}
+	for _, t := range c.Tenants {
+		if t.ID == id {
+			return nil
+		}
+	}
+	c.Tenants = append(c.Tenants, Tenant{ID: id})
+	return writeDevelopment(path, c)
+}

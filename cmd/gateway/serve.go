@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"rapport/adapters/web"
+	"rapport/fhir"
+	"rapport/fhir/exchange"
+	"rapport/fhir/store"
+	"rapport/policy"
+)
+
+type serveCommand struct {
+	where
+	Listen string `help:"Address to listen on, in place of the configured one." placeholder:"HOST:PORT"`
+}
+
+func (s serveCommand) Run(ctx context.Context) error {
+	cfg, err := s.load()
+	if err != nil {
+		return err
+	}
+	if s.Listen != "" {
+		cfg.serveAt(s.Listen)
+		if err := cfg.Check(); err != nil {
+			return err
+		}
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	i, err := build(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer i.close()
+	run, err := i.start(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("FHIR      %s\npractice  %s/practice\nhealth    %s/readyz\n", cfg.URL+fhirPath, cfg.URL, cfg.URL)
+	if i.issuer != nil {
+		fmt.Printf("tokens    %s\n", i.issuer.TokenURL())
+	}
+	return run.wait(ctx)
+}
+
+// running is an instance that serves.
+type running struct {
+	server *http.Server
+	failed chan error
+	stop   context.CancelFunc
+	work   sync.WaitGroup
+}
+
+const (
+	drainTime    = 10 * time.Second
+	refreshEvery = 5 * time.Second
+)
+
+// start listens, sets the background work going, and serves until wait returns.
+func (i *instance) start(ctx context.Context) (*running, error) {
+	l, err := net.Listen("tcp", i.cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", i.cfg.Listen, err)
+	}
+	if err := i.cfg.keepAddress(); err != nil {
+		l.Close()
+		return nil, err
+	}
+	for _, t := range i.cfg.Tenants {
+		if err := i.prepare(ctx, t.ID); err != nil {
+			l.Close()
+			return nil, fmt.Errorf("tenant %s: %w", t.ID, err)
+		}
+	}
+	r := &running{server: web.Server(i.cfg.Listen, i.handler()), failed: make(chan error, 1)}
+	bg, stop := context.WithCancel(store.Background(context.WithoutCancel(ctx)))
+	r.stop = stop
+	for _, c := range i.cfg.Tenants {
+		t, err := i.tenant(c.ID)
+		if err != nil {
+			stop()
+			l.Close()
+			return nil, err
+		}
+		r.work.Go(func() { i.refresh(bg, t) })
+		if courier := i.courier(t); courier != nil {
+			r.work.Go(func() { _ = courier.Run(bg) }) // ends with bg
+		}
+	}
+	go func() { r.failed <- r.server.Serve(l) }()
+	return r, nil
+}
+
+// wait serves until ctx ends, then drains.
+func (r *running) wait(ctx context.Context) error {
+	select {
+	case err := <-r.failed:
+		r.end()
+		return err
+	case <-ctx.Done():
+		return r.end()
+	}
+}
+
+// end answers what is under way, for so long, and stops the background work.
+func (r *running) end() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	err := r.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = r.server.Close()
+	}
+	r.stop()
+	r.work.Wait()
+	return err
+}
+
+// refresh computes consents anew that begin or end by the clock.
+func (i *instance) refresh(ctx context.Context, t *tenant) {
+	tick := time.NewTicker(refreshEvery)
+	defer tick.Stop()
+	for {
+		if _, err := i.guard.Refresh(ctx, t.ID); err != nil && ctx.Err() == nil {
+			i.log.WarnContext(ctx, "consents could not be brought up to date", "tenant", t.ID, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// prepare gives a tenant what every tenant has: the Questionnaires and code systems
+// of the instruments. What is there already makes no version.
+func (i *instance) prepare(ctx context.Context, id string) error {
+	if _, err := i.tenant(id); err != nil {
+		return err
+	}
+	rs, err := i.library.Definitions()
+	if err != nil {
+		return err
+	}
+	gate := i.guard.For(process(id, "setup", policy.Integration))
+	return gate.Update(store.Background(ctx), fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) error {
+		for _, r := range rs {
+			a := fhir.Act{Interaction: fhir.Update, Type: r.Type, ID: r.ID}
+			if _, err := tx.As(a).Put(ctx, r, fhir.Condition{SkipUnchanged: true}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// courier carries a tenant's referrals; nil where it has no partners.
+func (i *instance) courier(t *tenant) *exchange.Courier {
+	partners := i.partners(t.ID)
+	if len(partners) == 0 {
+		return nil
+	}
+	p := process(t.ID, "courier", policy.Integration)
+	return &exchange.Courier{
+		Gate: i.guard.For(p), Release: i.guard.Release(p), Queue: t.raw, Memos: t.raw, Channel: t.channel,
+		Partners: partners, Base: i.cfg.URL + fhirPath, Clock: i.clock, Wake: t.wake, Log: i.log,
+	}
+}
+
+// quiet is the log of commands that answer at the terminal.
+func quiet(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
