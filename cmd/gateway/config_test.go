@@ -79,7 +79,7 @@ func TestAMistakeInAConfigurationIsNamedWithItsPlace(t *testing.T) {
 	}{
 		"an unknown key":                        {"listen:", "lissten:", []string{"gateway.yaml:1:1:", "lissten"}},
 		"an unknown key further down":           {"  reads: synced", "  read: synced", []string{"gateway.yaml:8:3:", "read"}},
-		"an unknown key of a partner":           {"    client: lindenhof", "    clinet: lindenhof", []string{"gateway.yaml:43:5:", "clinet"}},
+		"an unknown key of a partner":           {"    client: lindenhof", "    clinet: lindenhof", []string{"gateway.yaml:39:5:", "clinet"}},
 		"a key twice":                           {"keyring: keyring.yaml", "keyring: a\nkeyring: b", []string{"gateway.yaml:4:", "keyring"}},
 		"a value of the wrong kind":             {"  grace: 720h", "  grace: long", []string{"gateway.yaml:", "long"}},
 		"plain HTTP for everybody":              {"127.0.0.1:8080", "0.0.0.0:8080", []string{"listen", "loopback"}},

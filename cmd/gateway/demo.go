@@ -27,7 +27,7 @@ func (d demoCommand) Run(ctx context.Context) error {
 	if d.Keep == "" {
 		defer os.RemoveAll(dir)
 	}
-	s := &story{out: os.Stdout, dir: dir, redis: d.Redis}
+	s := &story{out: os.Stdout, dir: dir, redis: d.Redis, gone: d.Once && d.Keep == ""}
 	defer s.close()
 	began := time.Now()
 	if err := s.open(ctx); err != nil {
@@ -63,6 +63,7 @@ func (d demoCommand) folder() (string, error) {
 type story struct {
 	out              io.Writer
 	dir, redis       string
+	gone             bool // when it is told nothing stays that commands could show
 	clinic, hospital *side
 	cast
 }
@@ -88,7 +89,9 @@ func (t *tale) see(format string, args ...any) { t.show = append(t.show, fmt.Spr
 func (s *story) tell(ctx context.Context) error {
 	fmt.Fprintf(s.out, "Rapport, a FHIR R4 gateway for psychotherapy. Everyone here is invented.\n\n")
 	fmt.Fprintf(s.out, "  the clinic    %s\n  the hospital  %s\n\n", s.clinic.i.cfg.URL, s.hospital.i.cfg.URL)
-	fmt.Fprintf(s.out, "Lines with $ are commands to try; gateway is this program:\n  $ alias gateway=%s\n", program())
+	if !s.gone {
+		fmt.Fprintf(s.out, "Lines with $ are commands to try; gateway is this program:\n  $ alias gateway=%s\n", program())
+	}
 	for _, st := range s.steps() {
 		t, err := st.do(ctx)
 		if err != nil {
@@ -97,6 +100,9 @@ func (s *story) tell(ctx context.Context) error {
 		fmt.Fprintf(s.out, "\n%s. %s\n", st.name, st.title)
 		for _, line := range t.happened {
 			fmt.Fprintf(s.out, "   %s\n", line)
+		}
+		if s.gone {
+			continue
 		}
 		for _, line := range t.show {
 			fmt.Fprintf(s.out, "   $ %s\n", line)

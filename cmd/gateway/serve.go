@@ -16,6 +16,7 @@ import (
 	"rapport/fhir"
 	"rapport/fhir/exchange"
 	"rapport/fhir/store"
+	"rapport/mapping"
 	"rapport/policy"
 )
 
@@ -140,8 +141,9 @@ func (i *instance) refresh(ctx context.Context, t *tenant) {
 	}
 }
 
-// prepare gives a tenant what every tenant has: the Questionnaires and code systems
-// of the instruments. What is there already makes no version.
+// prepare gives a tenant what every tenant has: the Questionnaires and code systems of
+// the instruments, and the definitions of what resources here say beyond R4. What is
+// there already makes no version.
 func (i *instance) prepare(ctx context.Context, id string) error {
 	if _, err := i.tenant(id); err != nil {
 		return err
@@ -150,6 +152,11 @@ func (i *instance) prepare(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	more, err := mapping.Definitions()
+	if err != nil {
+		return err
+	}
+	rs = append(rs, more...)
 	gate := i.guard.For(process(id, "setup", policy.Integration))
 	return gate.Update(store.Background(ctx), fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) error {
 		for _, r := range rs {

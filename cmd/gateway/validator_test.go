@@ -36,7 +36,8 @@ func TestTheOfficialValidatorFindsNothingWrongWithWhatIsMade(t *testing.T) {
 		t.Logf("%s: %d resources", name, len(rs))
 		files = append(files, file)
 		for _, r := range rs {
-			if r.Type == "Questionnaire" || r.Type == "CodeSystem" || r.Type == "ValueSet" {
+			switch r.Type {
+			case "Questionnaire", "CodeSystem", "ValueSet", "StructureDefinition", "ConceptMap":
 				if err := os.WriteFile(filepath.Join(questionnaires, r.Type+"-"+r.ID+".json"), r.Body(), 0o600); err != nil {
 					t.Fatal(err)
 				}

@@ -84,7 +84,7 @@ func TestReferencesAreFollowedAndCanonicalsAreNot(t *testing.T) {
 	}
 	want := []string{
 		"CarePlan:instantiates-canonical", "Communication:instantiates-canonical", "Procedure:instantiates-canonical",
-		"QuestionnaireResponse:questionnaire", "ServiceRequest:instantiates-canonical",
+		"QuestionnaireResponse:questionnaire", "ServiceRequest:instantiates-canonical", "StructureDefinition:base",
 	}
 	if d := cmp.Diff(want, not); d != "" {
 		t.Error(d)
