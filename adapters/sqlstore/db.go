@@ -148,7 +148,7 @@ func (db *DB) enter(ctx context.Context, name string) (id int64, err error) {
 	if err != nil || found {
 		return id, err
 	}
-	err = db.engine.update(ctx, func(s session) error {
+	err = db.engine.update(ctx, 0, func(s session) error {
 		if err := s.exec(ctx, `INSERT INTO tenant (name) VALUES ($1) ON CONFLICT DO NOTHING`, name); err != nil {
 			return err
 		}
@@ -181,7 +181,7 @@ func (t *tenant) Update(ctx context.Context, f func(store.Tx) error) error {
 
 func (t *tenant) update(ctx context.Context, f func(*writer) error) error {
 	var last *writer
-	err := t.db.engine.update(ctx, func(s session) error {
+	err := t.db.engine.update(ctx, t.id, func(s session) error {
 		last = &writer{reader: reader{session: s, t: t, writes: true}}
 		return f(last)
 	})

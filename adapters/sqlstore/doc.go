@@ -4,8 +4,9 @@
 //
 //   - db.go: opening, tenants, closing. migrate.go, migrations/: the schema.
 //   - session.go: what both databases offer a transaction; SQL is written once.
-//   - sqlite.go, group.go: SQLite. One writer commits closures in groups; N readers.
-//   - postgres.go, pgsession.go: PostgreSQL. Transactions side by side, retried.
+//   - line.go: writers stand in line; closures run in groups and share a commit.
+//   - sqlite.go, sqlitedb.go: SQLite: connections, the writer, readers with snapshots.
+//   - postgres.go, pgsession.go: PostgreSQL: a line of writers for each tenant.
 //   - pgtest: a real PostgreSQL for tests.
 //   - term.go: texts and keys as integers. facts.go: facts as bytes.
 //   - reader.go, changes.go: reading. write.go, index.go: writing.
@@ -30,21 +31,26 @@
 // The index keeps codes and URLs as text, not as hashes: an equality must be true.
 // Types, parameters and systems, which repeat, are integers.
 //
-// In SQLite a group's COMMIT is the only sync. Nobody is told a result or an error
-// before it, for both may rest on a neighbour's write. If it fails, or a closure panics,
-// the closures run again one by one.
+// Writers of a tenant come one after the other, in both databases: closures run in
+// savepoints of one transaction and share its COMMIT, the only sync. Nobody is told a
+// result or an error before it, for both may rest on a neighbour's write. If it fails, a
+// closure panics or a statement fails, the closures run again one by one. Serial writers
+// need no conflict detection, no lock for a conditional create and no retries, and their
+// transactions' numbers are the order of their commits, so that the feed has no gap to
+// wait for.
 //
-// In PostgreSQL terms and times are committed apart from the transaction that needs
-// them, so that writers do not wait for each other. What is apart is unseen by
-// SERIALIZABLE; a writer therefore numbers every text that it asks for (before, of two
-// that each looked for the other's first Task both went on: neither had read a row).
+// In PostgreSQL the line goes on across processes by an advisory lock of the tenant, taken
+// in the round trip of BEGIN; each statement behind it sees what was committed before.
+// Statements without a result travel with the next one. Concurrent SERIALIZABLE
+// transactions were built first and rejected: what guards against phantoms are locks of
+// index pages, and creates with ascending ids all meet on the same page. 32 writers had
+// 350 to 640 creates a second and two failed attempts for each that succeeded; in line
+// they have 2,200 (two cores, shared with the server). What is committed apart, as new texts were, escapes SERIALIZABLE too: of two
+// that each looked for the other's first Task both went on.
 //
-// PostgreSQL's planner is told what to do: look-ups behind OFFSET 0 stay look-ups, and
-// sequential scans, which lock whole tables, are off. Without it random queries over
-// 1,000 rows took up to 3.5 s while the tables had no statistics, 13 times as long in all.
-//
-// Locks are of the session and taken before the snapshot; a closure that locks after it
-// has read begins again with them. A transaction that failed eight times runs alone.
+// PostgreSQL's planner is told what to do: look-ups behind OFFSET 0 stay look-ups, joins
+// are LATERAL, sequential scans are off. Left to itself, before there are statistics, a
+// page of one code among 10,000 Observations took 50 s; now 6 ms.
 //
 // What is done stays in the outbox as an id: the same work enqueued again is no new one.
 package sqlstore

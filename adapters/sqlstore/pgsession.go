@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,142 +8,162 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"rapport/fhir/store"
 )
 
-// pgSession is a transaction that begins with its first statement. Statements without
-// a result wait for the next one that has one, or for the commit, and share its round
-// trip.
+// pgSession is a transaction. Statements without a result wait for the next one that
+// has one, or for the commit, and share its round trip.
 type pgSession struct {
 	p      *postgres
-	begin  string
-	reads  context.Context // the caller of a view: it may go at any moment
+	ctx    context.Context // of a view its caller's, who may go at any moment
 	writes bool
-	alone  bool
-	locks  []store.MatchKey
+	tenant int64 // whose writer it is
 
-	c       *pgxpool.Conn
-	begun   bool
-	waits   *pgx.Batch
-	failed  error // the first statement that failed: the transaction is lost
-	session bool  // it holds locks of the session
+	c      *pgxpool.Conn
+	cancel context.CancelFunc
+	begun  bool
+	waits  []statement
+	saved  int   // place of a savepoint among what waits, -1 if none waits
+	failed error // what failed first: the transaction is lost
+	n      int64 // places given out
+	last   int64 // time of the tenant's last version, once asked for
+}
+
+type statement struct {
+	sql  string
+	args []any
 }
 
 // errBroken is a connection that ended within a transaction.
 var errBroken = errors.New("the connection to the database was lost")
 
-// run runs f and commits. The caller's going away does not reach the connection: it
-// would leave open whether a commit in flight took place.
-func (s *pgSession) run(ctx context.Context, f func(session) error) error {
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestUpdate)
-	defer cancel()
-	s.reads = bounded
-	defer s.end()
-	if len(s.locks) > 0 || s.alone {
-		if err := s.takeLocks(ctx, bounded); err != nil {
-			return err
-		}
-	}
-	err := f(s)
-	if s.failed != nil {
-		return s.failed // whatever f made of it
-	}
-	if err != nil {
-		return err
-	}
-	return s.commit()
-}
-
-func (s *pgSession) acquire(ctx context.Context) error {
-	if s.c != nil {
+func (s *pgSession) acquire() error {
+	c, err := s.p.pool.Acquire(s.ctx)
+	if err == nil {
+		s.c = c
 		return nil
 	}
-	c, err := s.p.pool.Acquire(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return over(ctx)
-		}
-		return unavailable(err)
+	if s.ctx.Err() != nil && !s.writes {
+		return over(s.ctx)
 	}
-	s.c = c
-	return nil
+	return unavailable(err)
 }
 
-// takeLocks takes locks of the session before the transaction has a snapshot: a lock
-// waited for under a snapshot would show what was before the wait.
-func (s *pgSession) takeLocks(ctx, bounded context.Context) error {
-	if err := s.acquire(ctx); err != nil {
-		return err
-	}
-	b := &pgx.Batch{}
-	if s.alone {
-		b.Queue(`SELECT pg_advisory_lock($1)`, int64(everyone))
-	}
-	for _, k := range s.locks {
-		b.Queue(`SELECT pg_advisory_lock($1)`, lockNumber(k))
-	}
-	s.session = true
-	return s.c.SendBatch(bounded, b).Close()
+// begin waits until no other transaction of the tenant writes, in whatever process.
+// Each statement then sees what those before it committed.
+func (s *pgSession) begin() error {
+	s.ctx, s.cancel = context.WithTimeout(context.Background(), longestUpdate)
+	s.saved, s.failed, s.n, s.last = -1, nil, 0, 0
+	return s.open(fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(%d, %d)", writing, s.tenant))
 }
 
-func lockNumber(k store.MatchKey) (n int64) {
-	for i := range 8 {
-		n = n<<8 | int64(k[i]^k[i+8])
-	}
-	return n
-}
-
-func (s *pgSession) lock(_ context.Context, ks []store.MatchKey) error {
-	all := slices.Concat(s.locks, ks)
-	slices.SortFunc(all, func(a, b store.MatchKey) int { return bytes.Compare(a[:], b[:]) })
-	all = slices.Compact(all)
-	if len(all) == len(s.locks) {
-		return nil
-	}
-	if s.begun || s.session {
-		s.failed = &relock{all}
-		return s.failed
-	}
-	s.locks = all
-	return s.takeLocks(s.reads, s.reads)
-}
-
-// batch is what waits, the beginning of the transaction before it if need be.
-func (s *pgSession) batch() *pgx.Batch {
-	b := s.waits
-	s.waits = nil
-	if b == nil {
-		b = &pgx.Batch{}
-	}
-	return b
-}
-
-func (s *pgSession) start() error {
-	if s.failed != nil {
-		return s.failed
-	}
-	if s.begun {
-		return nil
-	}
-	if err := s.acquire(s.reads); err != nil {
-		s.failed = err
-		return err
+// open begins a transaction by the simple protocol, in one round trip.
+func (s *pgSession) open(q string) error {
+	if err := s.acquire(); err != nil {
+		return s.fail(err)
 	}
 	s.begun = true
-	q := s.begin
-	if s.writes && !s.alone {
-		q += fmt.Sprintf("; SELECT pg_advisory_xact_lock_shared(%d)", int64(everyone))
-	}
-	// The simple protocol: both in one round trip.
-	_, err := s.c.Conn().PgConn().Exec(s.reads, q).ReadAll()
+	_, err := s.c.Conn().PgConn().Exec(s.ctx, q).ReadAll()
 	return s.fail(err)
 }
 
+func (s *pgSession) save() error {
+	s.saved = len(s.waits)
+	s.wait(`SAVEPOINT s`)
+	return s.failed
+}
+
+func (s *pgSession) keep() error {
+	s.wait(`RELEASE s`)
+	s.saved = -1
+	return s.failed
+}
+
+func (s *pgSession) takeBack() error {
+	if s.saved >= 0 { // the server knows nothing of it yet
+		s.waits = s.waits[:s.saved]
+	} else {
+		s.wait(`ROLLBACK TO s`)
+		s.wait(`RELEASE s`)
+	}
+	s.saved = -1
+	return s.failed
+}
+
+func (s *pgSession) lost() bool { return s.failed != nil }
+
+func (s *pgSession) wait(sql string, args ...any) {
+	s.waits = append(s.waits, statement{sql, args})
+}
+
+// batch is what waits, to be sent with what follows.
+func (s *pgSession) batch() *pgx.Batch {
+	b := &pgx.Batch{}
+	for _, w := range s.waits {
+		b.Queue(w.sql, w.args...)
+	}
+	s.waits, s.saved = s.waits[:0], -1
+	return b
+}
+
+// commit sends what waits and the commit in one round trip: if one fails, PostgreSQL
+// skips the rest.
+func (s *pgSession) commit() error {
+	if s.failed != nil {
+		return s.failed
+	}
+	b := s.batch()
+	n := b.Len()
+	b.Queue(`COMMIT`)
+	res := s.c.SendBatch(s.ctx, b)
+	for range n {
+		if _, err := res.Exec(); err != nil {
+			res.Close()
+			return s.fail(err)
+		}
+	}
+	tag, err := res.Exec()
+	if ends := res.Close(); err == nil {
+		err = ends
+	}
+	var told *pgconn.PgError
+	switch {
+	case err == nil && tag.String() == "COMMIT":
+		s.begun = false
+		return nil
+	case err == nil:
+		return s.fail(errors.New("the transaction was rolled back"))
+	case errors.As(err, &told):
+		return s.fail(err)
+	}
+	return s.fail(fmt.Errorf("%w: %w", errUnknown, err))
+}
+
+// undo takes back what is not committed and gives the connection to others.
+func (s *pgSession) undo() {
+	if s.c == nil {
+		return
+	}
+	if conn := s.c.Conn(); s.begun && !conn.IsClosed() {
+		ctx, cancel := context.WithTimeout(context.Background(), idleInTransaction)
+		defer cancel()
+		if _, err := conn.PgConn().Exec(ctx, "ROLLBACK").ReadAll(); err != nil {
+			_ = conn.Close(ctx) // the pool makes another
+		}
+	}
+	s.c.Release()
+	s.c, s.begun, s.waits = nil, false, nil
+	if s.cancel != nil {
+		s.cancel()
+	}
+}
+
+func (s *pgSession) fault(err error) error { return pgFault(s.ctx, err) }
+
 func (s *pgSession) fail(err error) error {
 	if err != nil && s.failed == nil {
-		if s.c != nil && s.c.Conn().IsClosed() && s.reads.Err() == nil && !again(err) {
+		if s.c != nil && s.c.Conn().IsClosed() && (s.writes || s.ctx.Err() == nil) {
 			err = fmt.Errorf("%w: %w", errBroken, err)
 		}
 		s.failed = err
@@ -156,8 +175,13 @@ func (s *pgSession) each(ctx context.Context, q string, args [][]any, scan func(
 	if len(args) == 0 {
 		return nil
 	}
-	if err := s.start(); err != nil {
-		return err
+	if s.failed != nil {
+		return s.failed
+	}
+	if !s.begun {
+		if err := s.open(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`); err != nil {
+			return err
+		}
 	}
 	b := s.batch()
 	before := b.Len()
@@ -166,7 +190,7 @@ func (s *pgSession) each(ctx context.Context, q string, args [][]any, scan func(
 		s.p.told(ctx)
 		b.Queue(sql, pgArgs(a)...)
 	}
-	res := s.c.SendBatch(s.reads, b)
+	res := s.c.SendBatch(s.ctx, b)
 	err := func() error {
 		for range before {
 			if _, err := res.Exec(); err != nil {
@@ -200,100 +224,41 @@ func (s *pgSession) exec(ctx context.Context, q string, args ...any) error {
 	if !s.writes {
 		return errReads
 	}
-	if err := s.start(); err != nil {
-		return err
+	if s.failed != nil {
+		return s.failed
 	}
 	s.p.told(ctx)
-	if s.waits == nil {
-		s.waits = &pgx.Batch{}
-	}
-	s.waits.Queue(pgSQL(q), pgArgs(args)...)
+	s.wait(pgSQL(q), pgArgs(args)...)
 	return nil
 }
 
-// commit sends what waits and the commit in one round trip: if one fails, PostgreSQL
-// skips the rest.
-func (s *pgSession) commit() error {
-	if !s.begun {
-		return nil
-	}
-	b := s.batch()
-	n := b.Len()
-	b.Queue(`COMMIT`)
-	res := s.c.SendBatch(s.reads, b)
-	for range n {
-		if _, err := res.Exec(); err != nil {
-			res.Close()
-			return s.fail(err)
-		}
-	}
-	tag, err := res.Exec()
-	if ends := res.Close(); err == nil {
-		err = ends
-	}
-	if err == nil && tag.String() != "COMMIT" {
-		err = errors.New("the transaction was rolled back")
-	}
-	if err == nil {
-		s.begun = false
-	}
-	return s.fail(err)
-}
-
-// end gives the connection back with nothing open and no lock held.
-func (s *pgSession) end() {
-	if s.c == nil {
-		return
-	}
-	conn := s.c.Conn()
-	q := ""
-	if s.begun {
-		q = "ROLLBACK;"
-	}
-	if s.session {
-		q += "SELECT pg_advisory_unlock_all()"
-	}
-	if q != "" && !conn.IsClosed() {
-		ctx, cancel := context.WithTimeout(context.Background(), idleInTransaction)
-		defer cancel()
-		if _, err := conn.PgConn().Exec(ctx, q).ReadAll(); err != nil {
-			_ = conn.Close(ctx) // the pool makes another
-		}
-	}
-	s.c.Release()
-	s.c = nil
-}
+func (s *pgSession) place() int64 { s.n++; return s.n }
 
 func (s *pgSession) words() *dialect { return postgresWords }
 
-// term commits a new text apart from the transaction: it may be undone, and others
-// may need the same text meanwhile.
 func (s *pgSession) term(ctx context.Context, tenant int64, text string) (id int64, err error) {
-	if s.failed != nil {
-		return 0, s.failed
+	if !s.writes {
+		return 0, errReads
 	}
-	const known = `SELECT term FROM term WHERE tenant = $1 AND text = $2`
-	s.p.told(ctx)
-	err = s.p.side.QueryRow(s.reads, known, tenant, text).Scan(&id)
-	if !errors.Is(err, pgx.ErrNoRows) {
-		return id, s.fail(err)
+	found, err := one(ctx, s, `SELECT term FROM term WHERE tenant = $1 AND text = $2`, []any{tenant, text}, &id)
+	if err != nil || found {
+		return id, err
 	}
-	b := &pgx.Batch{}
-	b.Queue(`INSERT INTO term (tenant, text) VALUES ($1, $2) ON CONFLICT DO NOTHING`, tenant, text)
-	b.Queue(known, tenant, text).QueryRow(func(r pgx.Row) error { return r.Scan(&id) })
-	return id, s.fail(s.p.side.SendBatch(s.reads, b).Close())
+	_, err = one(ctx, s, `INSERT INTO term (tenant, text) VALUES ($1, $2) RETURNING term`, []any{tenant, text}, &id)
+	return id, err
 }
 
-// now advances the tenant's clock apart from the transaction, so that writers do not
-// wait for each other's commit. What it says is later than any version committed.
-func (s *pgSession) now(ctx context.Context, tenant, at int64) (last int64, err error) {
-	if s.failed != nil {
-		return 0, s.failed
+// now asks once a group: the writers of a tenant come one after the other, so that its
+// last version is the latest.
+func (s *pgSession) now(ctx context.Context, tenant, at int64) (int64, error) {
+	if s.last == 0 {
+		s.last = always
+		if _, err := one(ctx, s, `SELECT updated FROM version WHERE tenant = $1 ORDER BY tx DESC, n DESC LIMIT 1`, []any{tenant}, &s.last); err != nil {
+			return 0, err
+		}
 	}
-	s.p.told(ctx)
-	err = s.p.side.QueryRow(s.reads, `INSERT INTO clock (tenant, at) VALUES ($1, $2)
-		ON CONFLICT (tenant) DO UPDATE SET at = greatest(clock.at, excluded.at) RETURNING at`, tenant, at).Scan(&last)
-	return last, s.fail(err)
+	s.last = max(s.last, at)
+	return s.last, nil
 }
 
 type pgRow struct{ pgx.Rows }

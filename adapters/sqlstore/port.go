@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"rapport/fhir"
-	"rapport/fhir/store"
 )
 
 // Memo implements fhir.Memos.
@@ -41,7 +40,7 @@ func (t *tenant) SetMemo(ctx context.Context, m fhir.Memo) error {
 func (t *tenant) Feed(ctx context.Context, after fhir.Seq, most int) (cs []fhir.Change, safe fhir.Seq, err error) {
 	err = t.view(ctx, func(r *reader) error {
 		cs, safe = nil, fhir.Seq{}
-		if _, err := one(ctx, r, r.words().safe, []any{t.id}, &safe.Tx, &safe.N); err != nil {
+		if _, err := one(ctx, r, `SELECT tx, n FROM version WHERE tenant = $1 ORDER BY tx DESC, n DESC LIMIT 1`, []any{t.id}, &safe.Tx, &safe.N); err != nil {
 			return err
 		}
 		if most <= 0 || !before(after, safe) {
@@ -51,7 +50,7 @@ func (t *tenant) Feed(ctx context.Context, after fhir.Seq, most int) (cs []fhir.
 		var seqs []fhir.Seq
 		err := all(ctx, r, `SELECT v.tx, v.n, r.rid, r.type, r.id, v.state, v.version, v.updated, v.class, v.facts
 			FROM version v JOIN res r ON r.tenant = v.tenant AND r.rid = v.rid
-			WHERE v.tenant = $1 AND (v.tx, v.n) > ($2, $3) AND `+r.words().settled+` ORDER BY v.tx, v.n LIMIT $4`,
+			WHERE v.tenant = $1 AND (v.tx, v.n) > ($2, $3) ORDER BY v.tx, v.n LIMIT $4`,
 			[]any{t.id, after.Tx, after.N, most}, func(w row) error {
 				var q fhir.Seq
 				var v version
@@ -108,10 +107,6 @@ func (t *tenant) Lease(ctx context.Context, kind string, n int, d time.Duration)
 	}
 	err = t.update(ctx, func(w *writer) error {
 		ws = nil
-		// Who leases, leases alone: a lane must not be taken by two.
-		if err := w.lock(ctx, []store.MatchKey{t.leasing()}); err != nil {
-			return err
-		}
 		var seqs []int64
 		now := t.db.micros()
 		err := all(ctx, w, `SELECT `+workColumns+due, []any{t.id, kind, now, n}, func(r row) error {
@@ -132,11 +127,6 @@ func (t *tenant) Lease(ctx context.Context, kind string, n int, d time.Duration)
 		return nil
 	})
 	return ws, err
-}
-
-// leasing is the lock of a tenant's queue.
-func (t *tenant) leasing() store.MatchKey {
-	return store.MatchKey([]byte("leasing " + strconv.FormatInt(t.id+10_000_000, 10))[:16])
 }
 
 // Finish implements fhir.Queue. A lease is known by its attempt.

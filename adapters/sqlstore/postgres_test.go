@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -38,34 +37,24 @@ func TestPostgresKeepsTheContract(t *testing.T) {
 	})
 }
 
-// advisory counts the advisory locks that are held, but for those of statements that
-// look at it.
-func advisory(t *testing.T, db *DB) (n int) {
+// asks runs a query beside the store.
+func asks(t *testing.T, db *DB, q string) (n int) {
 	t.Helper()
-	p := db.engine.(*postgres)
-	if err := p.side.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'`).Scan(&n); err != nil {
+	if err := db.engine.(*postgres).pool.QueryRow(t.Context(), q).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
 }
 
-func TestALockTakenAfterReadingBeginsTheTransactionAgain(t *testing.T) {
-	db := openPostgres(t, pgtest.Start(t, "fsync=off"), Options{})
-	s := opened(t, db, "t")
+func TestTheWriterOfAnotherProcessIsWaitedForAndSeen(t *testing.T) {
+	dsn := pgtest.Start(t, "fsync=off")
+	db, other := openPostgres(t, dsn, Options{}), openPostgres(t, dsn, Options{})
+	a, b := opened(t, db, "t"), opened(t, other, "t")
 	ctx := t.Context()
-	lock := store.MatchKey{1}
-	runs := 0
-	read := func(tx store.Tx) (bool, error) {
-		hs, err := tx.Heads(ctx, fhir.Omniscient(), fhir.Key{Type: "Goal", ID: "a"})
-		return len(hs) > 0, err
-	}
 	inside, goOn := make(chan struct{}), make(chan struct{})
 	first := make(chan error, 1)
 	go func() {
-		first <- s.Update(ctx, func(tx store.Tx) error {
-			if err := tx.Lock(ctx, lock); err != nil {
-				return err
-			}
+		first <- a.Update(ctx, func(tx store.Tx) error {
 			close(inside)
 			<-goOn
 			_, _, err := tx.Put(ctx, goal("a"), plain, store.Condition{Absent: true})
@@ -73,78 +62,59 @@ func TestALockTakenAfterReadingBeginsTheTransactionAgain(t *testing.T) {
 		})
 	}()
 	<-inside
+	// Another tenant does not wait.
+	if err := write(ctx, opened(t, other, "u"), "a"); err != nil {
+		t.Error(err)
+	}
 	second := make(chan error, 1)
-	sawIt := false
 	go func() {
-		second <- s.Update(ctx, func(tx store.Tx) error {
-			runs++
-			if _, err := read(tx); err != nil {
-				return err
-			}
-			if err := tx.Lock(ctx, lock); err != nil {
-				return err
-			}
-			var err error
-			sawIt, err = read(tx)
+		second <- b.Update(ctx, func(tx store.Tx) error {
+			_, _, err := tx.Put(ctx, goal("a"), plain, store.Condition{Absent: true})
 			return err
 		})
 	}()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		var waits int
-		if err := db.engine.(*postgres).side.QueryRow(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`).Scan(&waits); err != nil {
-			t.Fatal(err)
-		}
-		if waits == 1 {
-			break
-		}
+	for end := time.Now().Add(10 * time.Second); asks(t, db, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`) == 0; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("the second does not wait for the lock")
+			t.Fatal("the second writer of the tenant does not wait for the first")
 		}
 	}
 	close(goOn)
-	for _, c := range []chan error{first, second} {
-		if err := <-c; err != nil {
-			t.Error(err)
-		}
+	if err := <-first; err != nil {
+		t.Error(err)
 	}
-	if !sawIt || runs != 2 {
-		t.Errorf("after %d runs with the lock it sees what was written before the lock: %v", runs, sawIt)
+	if err := <-second; !fhir.Is(err, fhir.Duplicate) {
+		t.Errorf("who waited was told %v, want a duplicate", err)
 	}
-	if n := advisory(t, db); n != 0 {
+	if n := asks(t, db, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'`); n != 0 {
 		t.Errorf("%d locks are left", n)
 	}
 }
 
-func TestLocksGoWithTheTransactionHoweverItEnds(t *testing.T) {
+func TestAStatementThatFailsTakesNothingFromThoseBesideIt(t *testing.T) {
 	db := openPostgres(t, pgtest.Start(t, "fsync=off"), Options{})
 	s := opened(t, db, "t")
 	ctx := t.Context()
-	wanted := errors.New("on purpose")
-	for name, end := range map[string]func() error{
-		"succeeds": func() error { return nil },
-		"fails":    func() error { return wanted },
-		"panics":   func() error { panic(wanted) },
-	} {
-		func() {
-			defer func() { _ = recover() }()
-			err := s.Update(ctx, func(tx store.Tx) error {
-				if err := tx.Lock(ctx, store.MatchKey{1}, store.MatchKey{2}); err != nil {
+	var wg sync.WaitGroup
+	for i := range 24 {
+		wg.Go(func() {
+			err := s.(*tenant).update(ctx, func(w *writer) error {
+				if _, _, err := w.Put(ctx, goal(fmt.Sprint("g", i)), plain, store.Condition{}); err != nil {
 					return err
 				}
-				if _, _, err := tx.Put(ctx, goal(name), plain, store.Condition{}); err != nil {
-					return err
+				if i%3 == 0 { // told by a later statement, of another closure perhaps
+					return w.exec(ctx, `INSERT INTO term (tenant, text) VALUES ($1, 'Goal')`, w.t.id)
 				}
-				return end()
+				return nil
 			})
-			if name == "succeeds" && err != nil || name == "fails" && err != wanted {
-				t.Errorf("one that %s: %v", name, err)
+			if (err != nil) != (i%3 == 0) {
+				t.Errorf("closure %d was told %v", i, err)
 			}
-		}()
-		if n := advisory(t, db); n != 0 {
-			t.Errorf("one that %s leaves %d locks", name, n)
-		}
-		if got := exists(t, s, name); got != (name == "succeeds") {
-			t.Errorf("of one that %s there is something: %v", name, got)
+		})
+	}
+	wg.Wait()
+	for i := range 24 {
+		if got := exists(t, s, fmt.Sprint("g", i)); got != (i%3 != 0) {
+			t.Errorf("of closure %d there is something: %v", i, got)
 		}
 	}
 }
@@ -158,7 +128,7 @@ func TestAConnectionThatEndsIsTransientAndReplaced(t *testing.T) {
 			return err
 		}
 		// Everybody but who asks: the transaction's connection is among them.
-		if _, err := db.engine.(*postgres).side.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		if _, err := db.engine.(*postgres).pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
 			return err
 		}
 		_, _, err := tx.Put(ctx, goal("b"), plain, store.Condition{})

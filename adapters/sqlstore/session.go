@@ -7,16 +7,15 @@ import (
 	"time"
 
 	"rapport/fhir"
-	"rapport/fhir/store"
 )
 
 // engine is a database: how transactions begin and end in it.
 type engine interface {
 	// view gives f the statements of one snapshot, opened at the first of them.
 	view(ctx context.Context, f func(session) error) error
-	// update runs f in a serialisable transaction, perhaps several times, and
-	// returns when it is durable.
-	update(ctx context.Context, f func(session) error) error
+	// update runs f in a transaction beside which no other of the tenant runs, perhaps
+	// several times, and returns when it is durable.
+	update(ctx context.Context, tenant int64, f func(session) error) error
 	ping(ctx context.Context) error
 	close() error
 }
@@ -29,13 +28,13 @@ type session interface {
 	each(ctx context.Context, q string, args [][]any, scan func(i int, r row) error) error
 	// exec runs q. Its error may be told by the next statement or by the commit only.
 	exec(ctx context.Context, q string, args ...any) error
-	// lock takes keys until the transaction ends, before it looks at anything.
-	lock(ctx context.Context, ks []store.MatchKey) error
 	// term returns the number of a text, a new one if it has none.
 	term(ctx context.Context, tenant int64, text string) (int64, error)
 	// now returns the time of a version: at, or that of the last version of the
 	// tenant that was given a time, if it is later.
 	now(ctx context.Context, tenant, at int64) (int64, error)
+	// place counts what a transaction adds to the order of all commits.
+	place() int64
 	words() *dialect
 }
 
@@ -47,18 +46,13 @@ type row interface{ scan(into ...any) error }
 type dialect struct {
 	insertVersion string // tenant, n, rid, type, version, updated, state, class, facts, body
 	insertEntry   string // tenant, n, id, writer, at, body
-	safe          string // the largest safe position of a tenant's feed: tx, n
-	settled       string // condition on version v: nothing will appear before it any more
 	position      func(text, part string) string
 	tokens        func(codes, systems int) string // set of (code, system)
 	exists        func(query string) string       // a look-up for each row, not a join
 	lateral       bool                            // joins are look-ups, too, one after the other
 	within        func(x, query string) string    // x is one of what a query gives, run once
 	clean         func(string) string             // what of a text can be stored
-	// apart: terms are committed apart from the transaction that needs them, unseen
-	// by serialisation. A writer then gives a number to every text it asks for: a
-	// question about what has none would read nothing that another could collide with.
-	apart bool
+	blocks        bool                            // numbers of resources are given out by the process, in blocks
 }
 
 // numbers and texts are sets, for $$n.

@@ -88,18 +88,18 @@ func (b *builder) terms(ts []string) (numbers, error) {
 	return slices.Compact(out), nil
 }
 
-// group is rules of one reach and the same actors and profiles.
-type group struct {
+// ruleSet is rules of one reach and the same actors and profiles.
+type ruleSet struct {
 	reach            fhir.Reach
 	actors, profiles []int64
 	classes          numbers
 }
 
-// groups joins rules and turns their texts and keys into numbers. What has none is
+// ruleSets joins rules and turns their texts and keys into numbers. What has none is
 // nowhere in the store; a rule of which nothing is left admits nothing.
-func (b *builder) groups(rules []fhir.Rule) (gs []group, err error) {
+func (b *builder) ruleSets(rules []fhir.Rule) (gs []ruleSet, err error) {
 	for _, r := range rules {
-		g := group{reach: r.Reach}
+		g := ruleSet{reach: r.Reach}
 		if g.classes, err = b.terms(asTexts(r.Classes)); err != nil {
 			return nil, err
 		}
@@ -116,7 +116,7 @@ func (b *builder) groups(rules []fhir.Rule) (gs []group, err error) {
 			}
 			slices.Sort(g.actors)
 		}
-		if i := slices.IndexFunc(gs, func(o group) bool {
+		if i := slices.IndexFunc(gs, func(o ruleSet) bool {
 			return o.reach == g.reach && slices.Equal(o.actors, g.actors) && (g.reach == fhir.Loose || slices.Equal(o.profiles, g.profiles))
 		}); i >= 0 {
 			gs[i].classes = append(gs[i].classes, g.classes...)
@@ -150,7 +150,7 @@ func (b *builder) admitted(of, typ string) (string, error) {
 	case e.IsNone():
 		return no, nil
 	}
-	gs, err := b.groups(e.Rules())
+	gs, err := b.ruleSets(e.Rules())
 	if err != nil {
 		return "", err
 	}

@@ -7,17 +7,13 @@ import (
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
-
-	"rapport/fhir/store"
 )
 
 var sqliteWords = &dialect{
 	insertVersion: `INSERT INTO version (tenant, n, rid, type, version, updated, state, class, facts, body)
-		VALUES ($1, 0 * $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 	insertEntry: `INSERT INTO entry (tenant, n, id, writer, at, place, hash, body)
-		VALUES ($1, 0 * $2, $3, $4, $5, 0, x'', $6) ON CONFLICT DO NOTHING`,
-	safe:     `SELECT tx, n FROM version WHERE tenant = $1 ORDER BY tx DESC LIMIT 1`,
-	settled:  `1`,
+		VALUES ($1, $2, $3, $4, $5, 0, x'', $6) ON CONFLICT DO NOTHING`,
 	position: func(text, part string) string { return "instr(" + text + ", " + part + ")" },
 	tokens: func(codes, systems int) string {
 		return fmt.Sprintf("(SELECT c.value, s.value FROM json_each($%d) c JOIN json_each($%d) s ON s.key = c.key)", codes, systems)
@@ -206,10 +202,10 @@ func (r sqliteRow) scan(into ...any) error {
 	return r.st.Err()
 }
 
-func (c *conn) words() *dialect { return sqliteWords }
+// place is always the first: each row has a number of its own.
+func (c *conn) place() int64 { return 0 }
 
-// lock does nothing: there is one writer at a time.
-func (c *conn) lock(context.Context, []store.MatchKey) error { return nil }
+func (c *conn) words() *dialect { return sqliteWords }
 
 func (c *conn) term(ctx context.Context, tenant int64, text string) (id int64, err error) {
 	found, err := one(ctx, c, `SELECT term FROM term WHERE tenant = $1 AND text = $2`, []any{tenant, text}, &id)

@@ -19,6 +19,29 @@ type terms struct {
 	text   map[int64]string
 	rid    map[fhir.Key]int64
 	marks  map[mark]bool
+
+	rids sync.Mutex
+	next int64 // number of the next new resource
+	end  int64 // the first that is not this process's to give
+}
+
+// blockOfRids is the increment of the sequence res_rid.
+const blockOfRids = 64
+
+// nextRid gives out a number that no resource has. One whose transaction is undone is
+// lost, which does not matter.
+func (t *terms) nextRid(ctx context.Context, s session) (n int64, err error) {
+	t.rids.Lock()
+	defer t.rids.Unlock()
+	if t.next == t.end {
+		if _, err := one(ctx, s, `SELECT nextval('res_rid')`, nil, &n); err != nil {
+			return 0, err
+		}
+		t.next, t.end = n, n+blockOfRids
+	}
+	n = t.next
+	t.next++
+	return n, nil
 }
 
 // mark says that a class or profile is in the landscape, or a writer in its list.
@@ -118,9 +141,6 @@ func (r *reader) find(ctx context.Context, texts ...string) (map[string]int64, e
 	})
 	for _, s := range miss {
 		delete(out, s)
-		if _, ok := found[s]; err == nil && !ok && r.writes && r.words().apart {
-			found[s], err = r.term(ctx, r.t.id, r.words().clean(s))
-		}
 	}
 	maps.Copy(out, found)
 	r.learn(found, nil)

@@ -12,13 +12,11 @@ import (
 type writer struct {
 	reader
 	at int64 // when its versions are written, once it wrote one
-	n  int64 // what it wrote to version and entry
 }
 
-// Lock implements store.Tx.
-func (w *writer) Lock(ctx context.Context, ks ...store.MatchKey) error { return w.lock(ctx, ks) }
-
-func (w *writer) next() int64 { w.n++; return w.n - 1 }
+// Lock implements store.Tx. There is nothing to take: no two transactions of a tenant
+// run side by side.
+func (w *writer) Lock(context.Context, ...store.MatchKey) error { return nil }
 
 // number returns the number of a text, a new one if it has none.
 func (w *writer) intern(ctx context.Context, text string) (int64, error) {
@@ -57,9 +55,16 @@ func (w *writer) enter(ctx context.Context, ks []fhir.Key) (map[fhir.Key]int64, 
 }
 
 func (w *writer) insert(ctx context.Context, typ int64, v *version, ix *rows) (rid int64, err error) {
+	values := []any{w.t.id, typ, v.id, v.state, v.version, v.updated, v.class, ix.about(), ix.held(), v.facts}
+	if w.words().blocks {
+		if rid, err = w.t.terms.nextRid(ctx, w); err != nil {
+			return 0, err
+		}
+		return rid, w.exec(ctx, `INSERT INTO res (tenant, type, id, state, version, updated, class, about, held, facts, rid)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, append(values, rid)...)
+	}
 	_, err = one(ctx, w, `INSERT INTO res (tenant, type, id, state, version, updated, class, about, held, facts)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING rid`,
-		[]any{w.t.id, typ, v.id, v.state, v.version, v.updated, v.class, ix.about(), ix.held(), v.facts}, &rid)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING rid`, values, &rid)
 	return rid, err
 }
 
@@ -154,7 +159,7 @@ func (w *writer) replace(ctx context.Context, v *version, ix *rows) error {
 
 // record adds v to the history.
 func (w *writer) record(ctx context.Context, v *version, body []byte) error {
-	return w.exec(ctx, w.words().insertVersion, w.t.id, w.next(), v.rid, v.typ, v.version, v.updated, v.state, v.class, v.facts, body)
+	return w.exec(ctx, w.words().insertVersion, w.t.id, w.place(), v.rid, v.typ, v.version, v.updated, v.state, v.class, v.facts, body)
 }
 
 // Delete implements store.Tx.
@@ -243,7 +248,7 @@ func (w *writer) Enqueue(ctx context.Context, x fhir.Work) error {
 // Append implements store.Tx.
 func (w *writer) Append(ctx context.Context, es ...store.Entry) error {
 	for _, e := range es {
-		if err := w.exec(ctx, w.words().insertEntry, w.t.id, w.next(), e.ID, e.Writer, fhir.Micros(e.At), e.Body); err != nil {
+		if err := w.exec(ctx, w.words().insertEntry, w.t.id, w.place(), e.ID, e.Writer, fhir.Micros(e.At), e.Body); err != nil {
 			return err
 		}
 		if !w.first(mark{writerKind, e.Writer}) {

@@ -21,11 +21,13 @@ CREATE TABLE landscape (
 	PRIMARY KEY (tenant, kind, term)
 );
 
+CREATE SEQUENCE res_rid INCREMENT 64;
+
 -- One row for each key that was written (state 1 there, 2 deleted) or is only
 -- referred to (state 0). about counts its patients, held says which
 -- tables have rows of it.
 CREATE TABLE res (
-	rid     BIGINT GENERATED ALWAYS AS IDENTITY,
+	rid     BIGINT NOT NULL,
 	tenant  BIGINT NOT NULL,
 	type    BIGINT NOT NULL,
 	id      TEXT COLLATE "C" NOT NULL,
@@ -43,7 +45,7 @@ CREATE INDEX res_type ON res (tenant, type, rid) WHERE state = 1;
 CREATE INDEX res_updated ON res (tenant, type, updated, rid) WHERE state = 1;
 
 -- Every version. (tx, n) is its place in the order of all commits: the transaction's
--- number, and the place within it.
+-- number, and the place within it. A tenant's writers come one after the other.
 CREATE TABLE version (
 	tx      BIGINT NOT NULL,
 	n       BIGINT NOT NULL,
@@ -220,13 +222,6 @@ CREATE TABLE checkpoint (
 	body   BYTEA NOT NULL,
 	PRIMARY KEY (tenant, writer, place)
 );
-
--- The latest time that a tenant's version was given. It is set outside of the
--- transaction that asks, so that writers do not wait for each other.
-CREATE TABLE clock (
-	tenant BIGINT PRIMARY KEY,
-	at     BIGINT NOT NULL
-) WITH (fillfactor = 50);
 
 -- Process notes, apart.
 CREATE SCHEMA process_notes;

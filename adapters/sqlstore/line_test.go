@@ -88,9 +88,9 @@ func beside(t *testing.T, d *sqlite, s store.Store, n int) (wait func() []error)
 	for i := range n {
 		wg.Go(func() { errs[i] = write(t.Context(), s, fmt.Sprint("g", i)) })
 	}
-	for end := time.Now().Add(10 * time.Second); len(d.queue) < n; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); len(d.line.queue) < n; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d of %d are queued", len(d.queue), n)
+			t.Fatalf("%d of %d are queued", len(d.line.queue), n)
 		}
 	}
 	return func() []error { wg.Wait(); return errs }
@@ -157,7 +157,7 @@ func TestNobodyIsToldBeforeTheGroupIsCommitted(t *testing.T) {
 		})
 		told <- fmt.Sprint(fhir.Is(err, fhir.Stale))
 	}()
-	for len(d.queue) == 0 {
+	for len(d.line.queue) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	// The last of the group: it runs before the commit, when the one before it has failed.
@@ -176,7 +176,7 @@ func TestNobodyIsToldBeforeTheGroupIsCommitted(t *testing.T) {
 			return nil
 		})
 	}()
-	for len(d.queue) < 2 {
+	for len(d.line.queue) < 2 {
 		time.Sleep(time.Millisecond)
 	}
 	if err := release(); err != nil {
@@ -202,7 +202,7 @@ func TestAQueuedWriteThatIsCancelledNeverRuns(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
 	go func() { gone <- write(ctx, s, "gone") }()
-	for len(d.queue) == 0 {
+	for len(d.line.queue) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	cancel()

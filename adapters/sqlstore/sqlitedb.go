@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -19,25 +18,18 @@ import (
 // sqlite is one database file: a writer that runs queued closures in groups, and
 // readers.
 type sqlite struct {
-	file  string
-	log   *slog.Logger
-	told  func(context.Context)
-	queue chan *job
-	idle  sync.WaitGroup // the writer
+	file string
+	log  *slog.Logger
+	told func(context.Context)
+	line *line
 
-	mu     sync.RWMutex // held shared while a job is queued, so that none comes after the last
+	mu     sync.RWMutex
 	closed bool
 
 	readers chan *conn    // at rest
 	room    chan struct{} // one for each reader that there may be
 	temp    string        // folder to remove in the end
 }
-
-// How much may wait for the writer, and how many closures share one commit.
-const (
-	maxQueued = 1024
-	maxGroup  = 256
-)
 
 // What every connection is set to. A page of 8 KB and a checkpoint every 4,000 of
 // them (32 MB) measured best for groups of small resources.
@@ -48,7 +40,7 @@ const (
 )
 
 func newSQLite(file, temp string, log *slog.Logger, told func(context.Context)) (*sqlite, error) {
-	d := &sqlite{file: file, temp: temp, log: log, told: told, queue: make(chan *job, maxQueued)}
+	d := &sqlite{file: file, temp: temp, log: log, told: told}
 	n := max(4, 2*runtime.GOMAXPROCS(0))
 	d.readers, d.room = make(chan *conn, n), make(chan struct{}, n)
 	for range n {
@@ -58,7 +50,11 @@ func newSQLite(file, temp string, log *slog.Logger, told func(context.Context)) 
 	if err != nil {
 		return nil, err
 	}
-	d.idle.Go(func() { d.write(c) })
+	d.line = newLine(log, func() group { return c }, func() {
+		if err := c.Close(); err != nil {
+			log.Warn("the database could not be closed in order; what was acknowledged is safe", "err", err)
+		}
+	})
 	return d, nil
 }
 
@@ -69,131 +65,18 @@ func (d *sqlite) synchronous() string {
 	return durable
 }
 
-// job is a closure that waits for the writer.
-type job struct {
-	ctx   context.Context
-	f     func(session) error
-	state atomic.Int32 // waiting, started, given up
-	done  chan struct{}
-	err   error
-	panic any
+func (d *sqlite) update(ctx context.Context, _ int64, f func(session) error) error {
+	return d.line.update(ctx, f)
 }
 
-const (
-	waiting int32 = iota
-	started
-	givenUp
-)
+func (c *conn) begin() error    { return c.do(`BEGIN IMMEDIATE`) }
+func (c *conn) save() error     { return c.do(`SAVEPOINT s`) }
+func (c *conn) keep() error     { return c.do(`RELEASE s`) }
+func (c *conn) takeBack() error { return errors.Join(c.do(`ROLLBACK TO s`), c.do(`RELEASE s`)) }
+func (c *conn) commit() error   { return c.do(`COMMIT`) }
 
-func (d *sqlite) update(ctx context.Context, f func(session) error) error {
-	if err := over(ctx); err != nil {
-		return err
-	}
-	j := &job{ctx: ctx, f: f, done: make(chan struct{})}
-	if err := d.enqueue(ctx, j); err != nil {
-		return err
-	}
-	select {
-	case <-j.done:
-	case <-ctx.Done():
-		if j.state.CompareAndSwap(waiting, givenUp) {
-			return over(ctx)
-		}
-		<-j.done // it runs or ran: what it came to must be told
-	}
-	if j.panic != nil {
-		panic(j.panic)
-	}
-	return j.err
-}
-
-func (d *sqlite) enqueue(ctx context.Context, j *job) error {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	if d.closed {
-		return errClosed
-	}
-	select {
-	case d.queue <- j:
-		return nil
-	case <-ctx.Done():
-		return over(ctx)
-	}
-}
-
-// write is the writer. It ends when the queue is closed and empty.
-func (d *sqlite) write(c *conn) {
-	defer func() {
-		if err := c.Close(); err != nil {
-			d.log.Warn("the database could not be closed in order; what was acknowledged is safe", "err", err)
-		}
-	}()
-	for first := range d.queue {
-		d.group(c, first)
-	}
-}
-
-// group runs a closure and whatever waits behind it, each in a savepoint of one
-// transaction, and tells nobody anything before the one commit.
-func (d *sqlite) group(c *conn, first *job) {
-	var ran []*job
-	defer func() {
-		for _, j := range ran {
-			close(j.done)
-		}
-	}()
-	if !first.state.CompareAndSwap(waiting, started) {
-		return
-	}
-	ran = append(ran, first)
-	if err := c.begin(); err != nil {
-		first.err = fault(err)
-		return
-	}
-	ok := c.attempt(first)
-	for ok && len(ran) < maxGroup {
-		next := d.waits()
-		if next == nil {
-			break
-		}
-		if next.state.CompareAndSwap(waiting, started) {
-			ran = append(ran, next)
-			ok = c.attempt(next)
-		}
-	}
-	if ok {
-		err := c.do(`COMMIT`)
-		if err == nil {
-			return
-		}
-		d.log.Warn("a group of writes could not be committed; each is tried again by itself", "writes", len(ran), "err", err)
-	}
-	c.undo()
-	for _, j := range ran {
-		c.alone(j)
-	}
-}
-
-// waits returns the next job, nil if none waits now.
-func (d *sqlite) waits() *job {
-	select {
-	case j := <-d.queue: // nil once the queue is closed and empty
-		return j
-	default:
-		return nil
-	}
-}
-
-// do runs a statement that is not counted: it begins or ends something.
-func (c *conn) do(q string) error {
-	st, err := c.prepare(q)
-	if err != nil {
-		return err
-	}
-	return st.Exec()
-}
-
-func (c *conn) begin() error { return c.do(`BEGIN IMMEDIATE`) }
+// lost: SQLite rolls back by itself when the disk is full, memory is out, or I/O fails.
+func (c *conn) lost() bool { return c.GetAutocommit() }
 
 // undo ends a transaction of which nothing shall remain, if one is open.
 func (c *conn) undo() {
@@ -202,49 +85,15 @@ func (c *conn) undo() {
 	}
 }
 
-// attempt runs a job in a savepoint and keeps what it says. It returns false if
-// the whole transaction is lost.
-func (c *conn) attempt(j *job) (ok bool) {
-	if j.err = over(j.ctx); j.err != nil {
-		return true
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			j.panic, ok = p, false
-		}
-	}()
-	if err := c.do(`SAVEPOINT s`); err != nil {
-		j.err = fault(err)
-		return false
-	}
-	if j.err = j.f(c); j.err == nil {
-		j.err = fault(c.do(`RELEASE s`))
-		return j.err == nil
-	}
-	j.err = fault(j.err)
-	if c.GetAutocommit() { // SQLite gave the transaction up: full, out of memory, I/O error
-		return false
-	}
-	return c.do(`ROLLBACK TO s`) == nil && c.do(`RELEASE s`) == nil
-}
+func (c *conn) fault(err error) error { return fault(err) }
 
-// alone runs a job in a transaction of its own, after its group was lost.
-func (c *conn) alone(j *job) {
-	j.err, j.panic = nil, nil
-	if err := c.begin(); err != nil {
-		j.err = fault(err)
-		return
+// do runs a statement that is not counted: it begins or ends something.
+func (c *conn) do(q string) error {
+	st, err := c.prepare(q)
+	if err != nil {
+		return err
 	}
-	defer c.undo()
-	if ok := c.attempt(j); !ok {
-		if j.err == nil && j.panic == nil {
-			j.err = fault(errors.New("the transaction was lost"))
-		}
-		return
-	}
-	if err := c.do(`COMMIT`); err != nil {
-		j.err = fault(err)
-	}
+	return st.Exec()
 }
 
 // fault is an error of SQLite as others may act upon it; others stay what they are.
@@ -322,8 +171,8 @@ func (v *snapshot) each(ctx context.Context, q string, args [][]any, scan func(i
 var errReads = errors.New("a view only reads")
 
 func (v *snapshot) exec(context.Context, string, ...any) error         { return errReads }
-func (v *snapshot) lock(context.Context, []store.MatchKey) error       { return errReads }
 func (v *snapshot) now(context.Context, int64, int64) (int64, error)   { return 0, errReads }
+func (v *snapshot) place() int64                                       { return 0 }
 func (v *snapshot) words() *dialect                                    { return sqliteWords }
 func (v *snapshot) term(context.Context, int64, string) (int64, error) { return 0, errReads }
 
@@ -377,15 +226,10 @@ func (d *sqlite) ping(ctx context.Context) error {
 
 // close lets what is queued finish, then closes all connections.
 func (d *sqlite) close() error {
+	d.line.close()
 	d.mu.Lock()
-	if d.closed {
-		d.mu.Unlock()
-		return nil
-	}
 	d.closed = true
-	close(d.queue)
 	d.mu.Unlock()
-	d.idle.Wait()
 	for {
 		select {
 		case c := <-d.readers:
