@@ -41,8 +41,8 @@ type cast struct {
 	practice  *site.Mapping
 	vendorKey *token.SigningKey
 
-	therapist, admin, vendor, auditor *caller // at the clinic
-	hospitalDesk                      *caller // at the hospital
+	therapist, admin, vendor *caller // at the clinic
+	hospitalDesk             *caller // at the hospital
 
 	client, other fhir.Key // of Lindenhof: the story's; of Bruecke: outside the vendor's grant
 	episode       fhir.Key

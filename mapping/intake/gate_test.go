@@ -15,7 +15,6 @@ import (
 type memory struct {
 	now    map[fhir.Key]fhir.Resource
 	writes int // versions written since the last look
-	acts   []fhir.Act
 	refuse func(fhir.Resource) error // of a Put; optional
 	fail   func() error              // of an Update as a whole; optional
 }
