@@ -14,7 +14,7 @@ import (
 // for tests of the run itself. Whether callers may is tested where gates are made.
 type memory struct {
 	now    map[fhir.Key]fhir.Resource
-	writes int // versions written since the last look
+	writes int                       // versions written since the last look
 	refuse func(fhir.Resource) error // of a Put; optional
 	fail   func() error              // of an Update as a whole; optional
 }
