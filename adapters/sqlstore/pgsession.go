@@ -39,7 +39,11 @@ type statement struct {
 var errBroken = errors.New("the connection to the database was lost")
 
 func (s *pgSession) acquire() error {
-	c, err := s.p.pool.Acquire(s.ctx)
+	pool := s.p.pool
+	if s.writes {
+		pool = s.p.writers
+	}
+	c, err := pool.Acquire(s.ctx)
 	if err == nil {
 		s.c = c
 		return nil

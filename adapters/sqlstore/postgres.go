@@ -59,9 +59,10 @@ func cleanText(s string) string {
 
 // postgres is one database of a server, with a line of writers for each tenant.
 type postgres struct {
-	pool *pgxpool.Pool
-	log  *slog.Logger
-	told func(context.Context)
+	pool    *pgxpool.Pool // of readers
+	writers *pgxpool.Pool // apart: who reads and waits for a writer must not take its place
+	log     *slog.Logger
+	told    func(context.Context)
 
 	mu     sync.Mutex
 	lines  map[int64]*line
@@ -74,11 +75,15 @@ const (
 	longestUpdate     = 60 * time.Second
 )
 
+// maxWriters is how many tenants are written to at once.
+const maxWriters = 8
+
 // writing is the first half of a tenant's advisory lock, which its writer holds.
 const writing = 0x72617070
 
 // OpenPostgres opens a database of a PostgreSQL server (14 or later) and brings its
-// schema up to date. dsn is a URL or key=value; pool_max_conns bounds the connections.
+// schema up to date. dsn is a URL or key=value; pool_max_conns bounds
+// the connections of readers.
 // Several processes may have it open. Nothing but committed and synced transactions is
 // acknowledged: synchronous_commit must not be off for the role.
 func OpenPostgres(ctx context.Context, dsn string, o Options) (db *DB, err error) {
@@ -88,7 +93,7 @@ func OpenPostgres(ctx context.Context, dsn string, o Options) (db *DB, err error
 		return nil, errors.New("the connection string of PostgreSQL cannot be read")
 	}
 	if !strings.Contains(dsn, "pool_max_conns") {
-		c.MaxConns = 16
+		c.MaxConns = maxReaders
 	}
 	set := c.ConnConfig.RuntimeParams
 	set["application_name"] = "rapport"
@@ -102,6 +107,12 @@ func OpenPostgres(ctx context.Context, dsn string, o Options) (db *DB, err error
 	db = &DB{Options: o, tenants: map[string]*tenant{}}
 	p := &postgres{log: o.Log, told: db.told, lines: map[int64]*line{}}
 	if p.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
+		return nil, err
+	}
+	w := c.Copy()
+	w.MaxConns, w.MinConns, w.MinIdleConns = maxWriters, 0, 0
+	if p.writers, err = pgxpool.NewWithConfig(ctx, w); err != nil {
+		p.pool.Close()
 		return nil, err
 	}
 	db.engine, db.notes = p, p.notes()
@@ -129,6 +140,7 @@ func (p *postgres) close() error {
 	for _, l := range lines {
 		l.close()
 	}
+	p.writers.Close()
 	p.pool.Close()
 	return nil
 }

@@ -107,6 +107,10 @@ func moment(us int64) time.Time {
 	return time.UnixMicro(us).UTC()
 }
 
+// maxReaders is how many snapshots may be open at once: one more waits. It is more than
+// there are cores, for who holds one may open another within.
+const maxReaders = 16
+
 var errClosed = errors.New("the store is closed")
 
 // over tells a cancelled caller, in the words of our errors.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"sync"
 
 	"github.com/ncruces/go-sqlite3"
@@ -34,19 +33,20 @@ type sqlite struct {
 // What every connection is set to. A page of 8 KB and a checkpoint every 4,000 of
 // them (32 MB) measured best for groups of small resources.
 const (
-	pragmas = `PRAGMA busy_timeout = 10000; PRAGMA temp_store = memory; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000;`
+	pragmas = `PRAGMA busy_timeout = 10000; PRAGMA temp_store = memory; PRAGMA wal_autocheckpoint = 4000;`
+	writes  = `PRAGMA cache_size = -16000;` // KB
+	reads   = `PRAGMA cache_size = -4000; PRAGMA query_only = ON;`
 	durable = `PRAGMA synchronous = FULL;`
 	fleeing = `PRAGMA synchronous = OFF;` // of :memory:
 )
 
 func newSQLite(file, temp string, log *slog.Logger, told func(context.Context)) (*sqlite, error) {
 	d := &sqlite{file: file, temp: temp, log: log, told: told}
-	n := max(4, 2*runtime.GOMAXPROCS(0))
-	d.readers, d.room = make(chan *conn, n), make(chan struct{}, n)
-	for range n {
+	d.readers, d.room = make(chan *conn, maxReaders), make(chan struct{}, maxReaders)
+	for range maxReaders {
 		d.room <- struct{}{}
 	}
-	c, err := openConn(file, pragmas+d.synchronous(), told)
+	c, err := openConn(file, pragmas+writes+d.synchronous(), told)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +197,7 @@ func (d *sqlite) reader(ctx context.Context) (*conn, error) {
 		d.room <- struct{}{}
 		return nil, errClosed
 	}
-	c, err := openConn(d.file, pragmas+`PRAGMA query_only = ON;`, d.told)
+	c, err := openConn(d.file, pragmas+reads, d.told)
 	if err != nil {
 		d.room <- struct{}{}
 		return nil, fmt.Errorf("open a reader: %w", err)
