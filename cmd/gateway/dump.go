@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -52,6 +54,7 @@ func (i *instance) dump(ctx context.Context, id string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var line bytes.Buffer
 	for _, typ := range spec.Capability().Types {
 		q := fhir.Query{Type: typ.Name, Count: dumpPage, Sort: []fhir.Order{{Param: "_id"}}}
 		for more := true; more; {
@@ -69,7 +72,13 @@ func (i *instance) dump(ctx context.Context, id string, w io.Writer) error {
 					return err
 				}
 				for _, r := range rs {
-					if _, err := w.Write(append(r.Body()[:len(r.Body()):len(r.Body())], '\n')); err != nil {
+					// A body may stand on many lines; but for white space it is as it came.
+					line.Reset()
+					if err := json.Compact(&line, r.Body()); err != nil {
+						return err
+					}
+					line.WriteByte('\n')
+					if _, err := w.Write(line.Bytes()); err != nil {
 						return err
 					}
 				}
