@@ -3,6 +3,7 @@ package mapping
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"rapport/fhir"
@@ -68,10 +69,10 @@ func TestAReferralSetsTheCourierGoing(t *testing.T) {
 	follow := func(f exchange.Referrals, r fhir.Resource, version int64) error {
 		return f.Follow(ctx, tx, fhir.Written{Head: fhir.Head{Key: r.Key, Version: version}, Effect: fhir.Updated, Resource: r})
 	}
-	at := func(kind string) {
+	at := func(what string) {
 		t.Helper()
-		if len(tx.works) != 1 || tx.works[0].Kind != kind {
-			t.Errorf("%d works, not one %s", len(tx.works), kind)
+		if len(tx.works) != 1 || tx.works[0].Kind != exchange.Kind || !strings.HasPrefix(tx.works[0].ID, what+"/") {
+			t.Errorf("%d works, not one to %s", len(tx.works), what)
 		}
 		tx.works = nil
 	}
