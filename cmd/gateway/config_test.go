@@ -7,48 +7,20 @@ import (
 	"testing"
 )
 
-// good is a configuration that says all that there is to say.
-const good = `listen: 127.0.0.1:8080
-url: https://fhir.example.org
-keyring: keyring.yaml
-store:
-  sqlite: rapport.db
-audit:
-  folder: audit
-  reads: synced
-redis: redis://127.0.0.1:6379/0
-caseload:
-  grace: 720h
-tenants:
-  - id: lindental
-    system: https://lindental.example/records
-  - id: seetal
-clients:
-  kartenwerk:
-    tenant: lindental
-    role: ehr
-    grants: ["Organization?identifier=https://lindental.example/records/organisation|lindenhof"]
-    scope: system/*.rs
-    purpose: TREAT
-    jwksURL: https://kartenwerk.example/jwks
-issuers:
-  - url: https://login.example.org/realms/practice
-    audiences: [https://fhir.example.org/fhir]
-    headerTypes: [JWT]
-    payloadTypes: [Bearer]
-    tenant: {claim: practice, map: {lindenhof: lindental}}
-    role: {claim: roles, map: {therapist: therapist, desk: intake}}
-    user: {claim: fhirUser, systems: {Practitioner: https://lindental.example/records/practitioner}}
-    clients:
-      console: {scope: user/*.cruds}
-partners:
-  - tenant: lindental
-    name: seespital
-    base: https://fhir.seespital.example/fhir
-    organization: {system: https://lindental.example/records/organisation, value: seespital}
-    client: lindenhof
-    key: seespital.jwk
-`
+// readmeConfig is the configuration that the README shows.
+func readmeConfig(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "```yaml\n")
+	text, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("the README shows no configuration")
+	}
+	return text
+}
 
 func loadText(t *testing.T, text string) (*Config, error) {
 	t.Helper()
@@ -59,8 +31,8 @@ func loadText(t *testing.T, text string) (*Config, error) {
 	return LoadConfig(path)
 }
 
-func TestAConfigurationIsReadWithDefaultsAndItsOwnFolder(t *testing.T) {
-	c, err := loadText(t, good)
+func TestTheReadmesConfigurationIsReadWithDefaultsAndItsOwnFolder(t *testing.T) {
+	c, err := loadText(t, readmeConfig(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +65,7 @@ func TestAMistakeInAConfigurationIsNamedWithItsPlace(t *testing.T) {
 		"a person's role for a backend":         {"    role: ehr", "    role: therapist", []string{"clients.kartenwerk.role"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			good := readmeConfig(t)
 			text := strings.Replace(good, c.old, c.new, 1)
 			if text == good {
 				t.Fatal("nothing was changed")
