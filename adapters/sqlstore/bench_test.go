@@ -129,6 +129,7 @@ var searches = map[string]fhir.Query{
 	"in a week": {Type: "Observation", Count: 20, Where: []fhir.Clause{ofPatient(3), {Param: "date", Kind: fhir.Date,
 		Any: []fhir.Operand{{Prefix: fhir.Ge, Low: fhir.Micros(began), High: fhir.Micros(began)}}}}},
 	"patients by name": {Type: "Patient", Count: 20, Where: []fhir.Clause{{Param: "name", Kind: fhir.String, Any: []fhir.Operand{{Text: "name1"}}}}},
+	"newest first":     {Type: "Observation", Count: 20, Sort: []fhir.Order{{Param: "date", Kind: fhir.Date, Desc: true}}},
 	"changed lately":   {Type: "Observation", Count: 20, Sort: []fhir.Order{{Param: "_lastUpdated", Desc: true}}},
 	"page of a type":   {Type: "Observation", Count: 20},
 }

@@ -183,7 +183,7 @@ func (b *builder) refers(column, f, from, on, where string) string {
 // visible is where the rows of res with alias t come from and the condition that they
 // are of a type, there and admitted, and that c holds for them.
 func (b *builder) visible(t, typ string, cs ...fhir.Clause) (from, where string, err error) {
-	seen, err := b.admitted(t, typ)
+	seen, err := b.admitted(t, typ, !strongly(cs))
 	if err != nil || seen == no {
 		return "", no, err
 	}
@@ -203,10 +203,16 @@ func (b *builder) led(t, typ string, cs []fhir.Clause) (from, where, rid string,
 	}
 	conds := []string{t + ".tenant = " + ofTenant, t + ".type = " + b.arg(n), t + ".state = 1"}
 	from, rid = "res "+t, t+".rid"
-	lead, best := -1, none
-	for i, c := range cs {
-		if n := rank(c); n < best {
-			lead, best = i, n
+	lead, best := leader(cs)
+	if best > strong {
+		rids, err := b.caseload(typ)
+		if err != nil {
+			return "", "", "", err
+		}
+		if rids != "" {
+			var cond string
+			from, cond, rid = b.lead(t, rids, false)
+			conds, lead = append(conds, cond), -1
 		}
 	}
 	for i, c := range cs {

@@ -271,3 +271,129 @@ func TestAnExpiredMemoIsSweptAwayInTime(t *testing.T) {
 		}
 	})
 }
+
+func TestFilesAreTheirOwnersAlone(t *testing.T) {
+	dir := t.TempDir()
+	db := openSQLite(t, filepath.Join(dir, "rapport.db"), Options{})
+	if err := write(t.Context(), opened(t, db, "t"), "a"); err != nil {
+		t.Fatal(err)
+	}
+	n, err := db.Notes("t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.PutNote(t.Context(), "1", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, f := range files {
+		i, err := f.Info()
+		if err != nil || i.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %s, %v", f.Name(), i.Mode(), err)
+		}
+	}
+}
+
+func TestEveryKindOfParameterSorts(t *testing.T) {
+	both(t, func(t *testing.T, open func(Options) *DB) {
+		s := opened(t, open(Options{}), "t")
+		ctx := t.Context()
+		names := []string{"c", "a", "none", "d", "b"}
+		err := s.Update(ctx, func(tx store.Tx) error {
+			for i, name := range names {
+				rec := store.Record{Facts: fhir.Facts{Class: "c"}}
+				if name != "none" {
+					n := int64(name[0])
+					rec.Index = []fhir.Index{
+						{Param: "token", Kind: fhir.Token, System: "s", Code: name}, {Param: "ref", Kind: fhir.Reference, Ref: fhir.Key{Type: "Task", ID: name}},
+						{Param: "url", Kind: fhir.Reference, URL: "http://" + name}, {Param: "date", Kind: fhir.Date, Low: n, High: n},
+						{Param: "string", Kind: fhir.String, Text: name}, {Param: "uri", Kind: fhir.URI, Code: name},
+						{Param: "number", Kind: fhir.Number, Num: fmt.Sprint(n * n)},
+					}
+				}
+				if _, _, err := tx.Put(ctx, goal(fmt.Sprint(i, name)), rec, store.Condition{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for param, kind := range map[string]fhir.ParamKind{"token": fhir.Token, "ref": fhir.Reference, "url": fhir.Reference, "date": fhir.Date,
+			"string": fhir.String, "uri": fhir.URI, "number": fhir.Number} {
+			for _, desc := range []bool{false, true} {
+				q := fhir.Query{Type: "Goal", Count: 2, Sort: []fhir.Order{{Param: param, Kind: kind, Desc: desc}}}
+				var got []string
+				for range names {
+					err := s.View(ctx, func(r store.Reader) error {
+						p, err := r.Find(ctx, fhir.Omniscient(), q)
+						for _, f := range p.Found {
+							got = append(got, f.ID[1:])
+						}
+						q.After = p.Next
+						return err
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if q.After == "" {
+						break
+					}
+				}
+				want := []string{"a", "b", "c", "d", "none"}
+				if desc {
+					slices.Reverse(want)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("by %s, downwards %v: %q", param, desc, got)
+				}
+			}
+		}
+	})
+}
+
+func TestACaseloadTooLargeForAListIsSeenAsWell(t *testing.T) {
+	both(t, func(t *testing.T, open func(Options) *DB) {
+		s := opened(t, open(Options{}), "t")
+		ctx := t.Context()
+		actor := fhir.Key{Type: "Organization", ID: "o"}
+		const n = maxCaseload + 5
+		err := s.Update(ctx, func(tx store.Tx) error {
+			for i := range n + 10 { // ten are not tied
+				rec := store.Record{Facts: fhir.Facts{Class: "c", Patients: []fhir.Key{patientKey(i)}}}
+				if i < n {
+					rec.Relations = []fhir.Relation{{Actor: actor, Patient: patientKey(i)}}
+				}
+				if _, _, err := tx.Put(ctx, goal(fmt.Sprint(i)), rec, store.Condition{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for reach, actors := range map[fhir.Reach][]fhir.Key{fhir.Related: {actor}, fhir.Own: func() (ks []fhir.Key) {
+			for i := range n {
+				ks = append(ks, patientKey(i))
+			}
+			return ks
+		}()} {
+			sight := fhir.SightOf(began, began, map[string]fhir.Extent{"Goal": fhir.Some(fhir.Rule{Reach: reach, Actors: actors, Classes: []fhir.Class{"c"}, Profiles: []fhir.Profile{""}})})
+			err = s.View(ctx, func(r store.Reader) error {
+				p, err := r.Find(ctx, sight, fhir.Query{Type: "Goal", Total: true, Count: 1})
+				if err == nil && (*p.Total != n || len(p.Found) != 1) {
+					err = fmt.Errorf("reach %d: %d of %d", reach, *p.Total, n)
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

@@ -20,6 +20,11 @@
 // party). Chains of OR over rows stop at SQLite's depth of 1,000 and cannot use an index.
 // Rules of one reach, actors and profiles are joined first: policy makes one a class.
 //
+// Where nothing else leaves few rows, the patients whom the rules tie to the caller are
+// listed first, up to 1,000, and the search goes through theirs alone: a therapist's
+// newest scores are found among the caseload's, not among everybody's. More than that
+// are judged row by row.
+//
 // Heads, histories and included resources are judged in Go by Sight.Admits itself: they
 // are few, and there is then one statement of the rule less to keep true.
 //

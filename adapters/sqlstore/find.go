@@ -84,11 +84,15 @@ func rank(c fhir.Clause) int {
 	return none
 }
 
-const none = 99
+// strong is the rank up to which a condition holds for fewer than a caseload has.
+const (
+	strong = 3
+	none   = 99
+)
 
 func (r *reader) selection(ctx context.Context, s fhir.Sight, q fhir.Query) (*selection, error) {
 	b := r.builder(ctx, s)
-	seen, err := b.admitted("r", q.Type)
+	seen, err := b.admitted("r", q.Type, !strongly(q.Where))
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +107,23 @@ func (r *reader) selection(ctx context.Context, s fhir.Sight, q fhir.Query) (*se
 		sel.where += " AND " + seen
 	}
 	return sel, nil
+}
+
+// leader is the condition with the lowest rank, -1 if none can lead.
+func leader(cs []fhir.Clause) (lead, best int) {
+	lead, best = -1, none
+	for i, c := range cs {
+		if n := rank(c); n < best {
+			lead, best = i, n
+		}
+	}
+	return lead, best
+}
+
+// strongly reports whether conditions leave only few rows to be judged.
+func strongly(cs []fhir.Clause) bool {
+	_, best := leader(cs)
+	return best <= strong
 }
 
 // leads reports whether the index rows that a condition finds are one a resource.

@@ -28,8 +28,8 @@ const (
 // one tenant ($1) and one resource ($2).
 var (
 	insertRow = [tables]string{
-		aboutTable:    `INSERT INTO about (tenant, rid, patient) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-		partyTable:    `INSERT INTO party (tenant, rid, actor) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		aboutTable:    `INSERT INTO about (tenant, rid, patient, type) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		partyTable:    `INSERT INTO party (tenant, rid, actor, type) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
 		relationTable: `INSERT INTO relation (tenant, rid, patient, actor, n, episode, ended) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		tokenTable:    `INSERT INTO ix_token (tenant, rid, type, param, code, system) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
 		refTable:      `INSERT INTO ix_ref (tenant, rid, type, param, target, url) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
@@ -84,10 +84,10 @@ func (w *writer) entries(ctx context.Context, typ int64, rec store.Record) (*row
 	ix := &rows{}
 	add := func(t table, row ...any) { ix[t] = append(ix[t], row) }
 	for _, k := range rec.Patients {
-		add(aboutTable, rids[k])
+		add(aboutTable, rids[k], typ)
 	}
 	for _, p := range rec.Parties {
-		add(partyTable, rids[p.Actor])
+		add(partyTable, rids[p.Actor], typ)
 	}
 	for n, r := range rec.Relations {
 		add(relationTable, rids[r.Patient], rids[r.Actor], n, rids[r.Episode], until(r.Ended))

@@ -133,6 +133,40 @@ func TestAGroupWhoseCommitFailsIsTriedOneByOne(t *testing.T) {
 	}
 }
 
+func TestAFullDiskIsTransientAndLosesNothing(t *testing.T) {
+	db := openSQLite(t, ":memory:", Options{})
+	s := opened(t, db, "t")
+	full := func(pages int) {
+		t.Helper()
+		err := s.(*tenant).update(t.Context(), func(w *writer) error {
+			var n int
+			_, err := one(t.Context(), w, fmt.Sprintf(`PRAGMA max_page_count = %d`, pages), nil, &n)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := write(t.Context(), s, "before"); err != nil {
+		t.Fatal(err)
+	}
+	full(1) // no more than there are
+	var failed error
+	for i := 0; i < 200 && failed == nil; i++ {
+		failed = s.Append(t.Context(), store.Synced, store.Entry{ID: fmt.Sprint(i), Writer: "w", At: began, Body: make([]byte, 10_000)})
+	}
+	if !fhir.Is(failed, fhir.Transient) {
+		t.Errorf("told %v, want transient", failed)
+	}
+	full(1 << 20)
+	if err := write(t.Context(), s, "after"); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	if !exists(t, s, "before") || !exists(t, s, "after") {
+		t.Error("a write that was acknowledged is gone")
+	}
+}
+
 func TestAPanicReachesItsCallerAndNobodyBesideIt(t *testing.T) {
 	db := openSQLite(t, ":memory:", Options{})
 	s, d := opened(t, db, "t"), db.engine.(*sqlite)

@@ -20,6 +20,9 @@ var migrations embed.FS
 // migrateSQLite brings a file's schema up to date. Page size and WAL are set with
 // the first table and stay.
 func migrateSQLite(ctx context.Context, path, folder string) error {
+	if err := ownFiles(path); err != nil {
+		return err
+	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return err

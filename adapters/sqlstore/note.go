@@ -61,6 +61,9 @@ func (f *noteFile) open(ctx context.Context) (*conn, error) {
 	if err := migrateSQLite(ctx, f.path, "notes"); err != nil {
 		return nil, err
 	}
+	if err := ownFiles(f.path); err != nil {
+		return nil, err
+	}
 	level := durable
 	if !f.lasting {
 		level = fleeing

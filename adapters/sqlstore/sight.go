@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,11 +12,12 @@ import (
 
 // builder makes the SQL of one question.
 type builder struct {
-	r    *reader
-	ctx  context.Context
-	s    fhir.Sight
-	args []any
-	n    int // aliases given out
+	r     *reader
+	ctx   context.Context
+	s     fhir.Sight
+	args  []any
+	n     int                  // aliases given out
+	rules map[string][]ruleSet // by type
 }
 
 func (r *reader) builder(ctx context.Context, s fhir.Sight) *builder {
@@ -91,14 +93,20 @@ func (b *builder) terms(ts []string) (numbers, error) {
 // ruleSet is rules of one reach and the same actors and profiles.
 type ruleSet struct {
 	reach            fhir.Reach
-	actors, profiles []int64
+	actors, profiles numbers
 	classes          numbers
+	// Once listed, and only for Related and Own: whom the rules hold for, if they are few.
+	listed, few bool
+	patients    numbers
 }
 
-// ruleSets joins rules and turns their texts and keys into numbers. What has none is
-// nowhere in the store; a rule of which nothing is left admits nothing.
-func (b *builder) ruleSets(rules []fhir.Rule) (gs []ruleSet, err error) {
-	for _, r := range rules {
+// ruleSets joins the rules of a type and turns their texts and keys into numbers. What
+// has none is nowhere in the store; a rule that admits nothing is left out.
+func (b *builder) ruleSets(typ string) (gs []ruleSet, err error) {
+	if gs, ok := b.rules[typ]; ok {
+		return gs, nil
+	}
+	for _, r := range b.s.Of(typ).Rules() {
 		g := ruleSet{reach: r.Reach}
 		if g.classes, err = b.terms(asTexts(r.Classes)); err != nil {
 			return nil, err
@@ -106,18 +114,26 @@ func (b *builder) ruleSets(rules []fhir.Rule) (gs []ruleSet, err error) {
 		if g.profiles, err = b.terms(asTexts(r.Profiles)); err != nil {
 			return nil, err
 		}
-		if g.reach == fhir.Related || g.reach == fhir.Own || g.reach == fhir.Party {
+		switch g.reach {
+		case fhir.Loose:
+			g.profiles = nil
+		case fhir.Related, fhir.Own, fhir.Party:
 			rids, err := b.r.rids(b.ctx, r.Actors...)
 			if err != nil {
 				return nil, err
 			}
-			for _, n := range rids {
-				g.actors = append(g.actors, n)
+			g.actors = slices.Sorted(maps.Values(rids))
+			if len(g.actors) == 0 {
+				continue
 			}
-			slices.Sort(g.actors)
+		case fhir.NoReach:
+			continue
+		}
+		if len(g.classes) == 0 || len(g.profiles) == 0 && g.reach != fhir.Loose && g.reach != fhir.Party {
+			continue
 		}
 		if i := slices.IndexFunc(gs, func(o ruleSet) bool {
-			return o.reach == g.reach && slices.Equal(o.actors, g.actors) && (g.reach == fhir.Loose || slices.Equal(o.profiles, g.profiles))
+			return o.reach == g.reach && slices.Equal(o.actors, g.actors) && slices.Equal(o.profiles, g.profiles)
 		}); i >= 0 {
 			gs[i].classes = append(gs[i].classes, g.classes...)
 			continue
@@ -128,7 +144,48 @@ func (b *builder) ruleSets(rules []fhir.Rule) (gs []ruleSet, err error) {
 		slices.Sort(gs[i].classes)
 		gs[i].classes = slices.Compact(gs[i].classes)
 	}
+	if b.rules == nil {
+		b.rules = map[string][]ruleSet{}
+	}
+	b.rules[typ] = gs
 	return gs, nil
+}
+
+// maxCaseload is up to how many patients rules are answered by a list of them.
+const maxCaseload = 1000
+
+// list finds the patients whom rules of reach Related or Own hold for, if they are few:
+// one query in place of look-ups for each row. It pays where there are many rows.
+func (b *builder) list(g *ruleSet) error {
+	if g.listed {
+		return nil
+	}
+	g.listed = true
+	l := &builder{r: b.r, ctx: b.ctx, s: b.s, args: []any{b.r.t.id}}
+	var from, patient, tie string
+	switch g.reach {
+	case fhir.Related:
+		patient, from = "t.patient", "relation t"
+		tie = "t.tenant = " + ofTenant + " AND " + l.in("t.actor", g.actors) + " AND " + l.live("t")
+	case fhir.Own:
+		patient, from = "t.rid", "res t"
+		tie = "t.tenant = " + ofTenant + " AND " + l.in("t.rid", g.actors)
+	default:
+		return nil
+	}
+	q, args := l.finish("SELECT DISTINCT " + patient + " FROM " + from + " LEFT JOIN patient p ON p.tenant = t.tenant AND p.rid = " + patient +
+		" WHERE " + tie + " AND NOT " + expired("p", l.arg(fhir.Micros(b.s.At))) + " AND " + l.in(profile("p"), g.profiles) + " LIMIT " + l.arg(maxCaseload+1))
+	err := all(b.ctx, b.r, q, args, func(w row) error {
+		var n int64
+		err := w.scan(&n)
+		g.patients = append(g.patients, n)
+		return err
+	})
+	if g.few = len(g.patients) <= maxCaseload; !g.few {
+		g.patients = nil
+	}
+	slices.Sort(g.patients)
+	return err
 }
 
 func asTexts[T ~string](ts []T) []string {
@@ -140,9 +197,10 @@ func asTexts[T ~string](ts []T) []string {
 }
 
 // admitted is the condition that a row of res with alias of, of type typ, is admitted:
-// fhir.Sight.Admits in SQL. Sets are arguments; what is asked of a row are look-ups by
+// fhir.Sight.Admits in SQL. many: it will be asked of more rows than a caseload has
+// patients. Sets are arguments; what is asked of a row are look-ups by
 // key in about, patient, relation and party.
-func (b *builder) admitted(of, typ string) (string, error) {
+func (b *builder) admitted(of, typ string, many bool) (string, error) {
 	e := b.s.Of(typ)
 	switch {
 	case e.IsAll():
@@ -150,45 +208,49 @@ func (b *builder) admitted(of, typ string) (string, error) {
 	case e.IsNone():
 		return no, nil
 	}
-	gs, err := b.ruleSets(e.Rules())
+	gs, err := b.ruleSets(typ)
 	if err != nil {
 		return "", err
 	}
 	at := b.arg(fhir.Micros(b.s.At))
 	exists := b.r.words().exists
 	var any, each []string
-	for _, g := range gs {
-		if len(g.classes) == 0 {
-			continue
+	few := true // for the patients of a row it is enough to look into lists
+	for i := range gs {
+		if many {
+			if err := b.list(&gs[i]); err != nil {
+				return "", err
+			}
 		}
+		g := gs[i]
 		class := b.in(of+".class", g.classes)
 		switch g.reach {
 		case fhir.Loose:
 			any = append(any, "("+of+".about = 0 AND "+class+")")
-			continue
 		case fhir.Party:
-			if len(g.actors) == 0 {
-				continue
-			}
 			x, a, p := b.alias("x"), b.alias("a"), b.alias("p")
 			any = append(any, "("+class+" AND "+exists("SELECT 1 FROM party "+x+" WHERE "+x+".tenant = "+ofTenant+" AND "+x+".rid = "+of+".rid AND "+b.in(x+".actor", g.actors))+
 				" AND NOT "+exists(patientsOf(of, a, p)+" AND ("+expired(p, at)+" OR NOT "+b.in(profile(p), g.profiles)+")")+")")
-			continue
-		case fhir.Anyone, fhir.Related, fhir.Own:
-			if len(g.profiles) == 0 || g.reach != fhir.Anyone && len(g.actors) == 0 {
-				continue
+		case fhir.Anyone:
+			few = false
+			each = append(each, "("+class+" AND "+b.in(profile("p"), g.profiles)+")")
+		case fhir.Related, fhir.Own:
+			switch {
+			case g.few && len(g.patients) > 0:
+				each = append(each, "("+class+" AND "+b.in("a.patient", g.patients)+")")
+			case !g.few && g.reach == fhir.Own:
+				few = false
+				each = append(each, "("+class+" AND "+b.in(profile("p"), g.profiles)+" AND "+b.in("a.patient", g.actors)+")")
+			case !g.few:
+				few = false
+				each = append(each, "("+class+" AND "+b.in(profile("p"), g.profiles)+" AND "+b.related("a.patient", g.actors)+")")
 			}
-			rule := class + " AND " + b.in(profile("p"), g.profiles)
-			switch g.reach {
-			case fhir.Own:
-				rule += " AND " + b.in("a.patient", g.actors)
-			case fhir.Related:
-				rule += " AND " + b.related("a.patient", g.actors)
-			}
-			each = append(each, "("+rule+")")
 		}
 	}
-	if len(each) > 0 {
+	switch {
+	case len(each) > 0 && few:
+		any = append(any, "("+of+".about > 0 AND NOT "+exists("SELECT 1 FROM about a WHERE a.tenant = "+ofTenant+" AND a.rid = "+of+".rid AND NOT ("+strings.Join(each, " OR ")+")")+")")
+	case len(each) > 0:
 		any = append(any, "("+of+".about > 0 AND NOT "+exists(patientsOf(of, "a", "p")+" AND ("+expired("p", at)+" OR NOT ("+strings.Join(each, " OR ")+"))")+")")
 	}
 	if len(any) == 0 {
@@ -212,12 +274,16 @@ func expired(p, at string) string {
 
 // related is the condition that a patient has a live relation with one of the actors.
 func (b *builder) related(patient string, actors numbers) string {
-	t, e := b.alias("t"), b.alias("e")
-	from := b.arg(ceil(b.s.Since))
-	exists := b.r.words().exists
-	lives := exists("SELECT 1 FROM relation " + e + " WHERE " + e + ".tenant = " + ofTenant + " AND " + e + ".patient = " + t + ".patient AND " + e + ".actor = " + t + ".episode AND " + e + ".ended >= " + from)
-	return exists("SELECT 1 FROM relation " + t + " WHERE " + t + ".tenant = " + ofTenant + " AND " + t + ".patient = " + patient + " AND " +
-		b.in(t+".actor", actors) + " AND " + t + ".ended >= " + from + " AND (" + t + ".episode = 0 OR " + lives + ")")
+	t := b.alias("t")
+	return b.r.words().exists("SELECT 1 FROM relation " + t + " WHERE " + t + ".tenant = " + ofTenant + " AND " + t + ".patient = " + patient + " AND " +
+		b.in(t+".actor", actors) + " AND " + b.live(t))
+}
+
+// live is the condition that the relation with alias t ties: fhir.Sight.Live in SQL.
+func (b *builder) live(t string) string {
+	e, from := b.alias("e"), b.arg(ceil(b.s.Since))
+	return t + ".ended >= " + from + " AND (" + t + ".episode = 0 OR " + b.r.words().exists("SELECT 1 FROM relation "+e+" WHERE "+e+".tenant = "+ofTenant+
+		" AND "+e+".patient = "+t+".patient AND "+e+".actor = "+t+".episode AND "+e+".ended >= "+from) + ")"
 }
 
 // ceil is the first microsecond that is not before t.
@@ -227,4 +293,43 @@ func ceil(t time.Time) int64 {
 		us++
 	}
 	return us
+}
+
+// caseload is a query for the numbers of all resources of a type that can be admitted,
+// where those are of few patients, or name the caller; "" where they may be anyone's.
+// What it gives is judged as everything else.
+func (b *builder) caseload(typ string) (string, error) {
+	gs, err := b.ruleSets(typ)
+	if err != nil || len(gs) == 0 {
+		return "", err
+	}
+	var patients, parties numbers
+	for i := range gs {
+		if err := b.list(&gs[i]); err != nil {
+			return "", err
+		}
+		g := gs[i]
+		switch {
+		case g.reach == fhir.Party:
+			parties = append(parties, g.actors...)
+		case !g.few:
+			return "", nil
+		default:
+			patients = append(patients, g.patients...)
+		}
+	}
+	n, err := b.term(typ)
+	if err != nil {
+		return "", err
+	}
+	of := b.arg(n)
+	var parts []string
+	if len(patients) > 0 {
+		slices.Sort(patients)
+		parts = append(parts, "SELECT a.rid FROM about a WHERE a.tenant = "+ofTenant+" AND "+b.in("a.patient", slices.Compact(patients))+" AND a.type = "+of)
+	}
+	if len(parties) > 0 {
+		parts = append(parts, "SELECT x.rid FROM party x WHERE x.tenant = "+ofTenant+" AND "+b.in("x.actor", parties)+" AND x.type = "+of)
+	}
+	return strings.Join(parts, " UNION ALL "), nil
 }

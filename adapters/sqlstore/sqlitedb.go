@@ -40,11 +40,29 @@ const (
 	fleeing = `PRAGMA synchronous = OFF;` // of :memory:
 )
 
+// ownFiles makes a database's files, if there are none, such that only their owner may
+// read them: SQLite's driver would leave its log open to all.
+func ownFiles(path string) error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		f, err := os.OpenFile(path+suffix, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func newSQLite(file, temp string, log *slog.Logger, told func(context.Context)) (*sqlite, error) {
 	d := &sqlite{file: file, temp: temp, log: log, told: told}
 	d.readers, d.room = make(chan *conn, maxReaders), make(chan struct{}, maxReaders)
 	for range maxReaders {
 		d.room <- struct{}{}
+	}
+	if err := ownFiles(file); err != nil {
+		return nil, err
 	}
 	c, err := openConn(file, pragmas+writes+d.synchronous(), told)
 	if err != nil {

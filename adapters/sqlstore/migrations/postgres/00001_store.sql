@@ -68,15 +68,18 @@ CREATE TABLE about (
 	tenant  BIGINT NOT NULL,
 	rid     BIGINT NOT NULL,
 	patient BIGINT NOT NULL,
+	type    BIGINT NOT NULL,
 	PRIMARY KEY (tenant, rid, patient)
 );
-CREATE INDEX about_patient ON about (tenant, patient, rid);
+CREATE INDEX about_patient ON about (tenant, patient, type, rid);
 CREATE TABLE party (
 	tenant BIGINT NOT NULL,
 	rid    BIGINT NOT NULL,
 	actor  BIGINT NOT NULL,
+	type   BIGINT NOT NULL,
 	PRIMARY KEY (tenant, rid, actor)
 );
+CREATE INDEX party_actor ON party (tenant, actor, type, rid);
 
 -- What is known of patients.
 CREATE TABLE patient (
@@ -97,7 +100,7 @@ CREATE TABLE relation (
 	PRIMARY KEY (tenant, patient, actor, rid, n)
 );
 CREATE INDEX relation_rid ON relation (tenant, rid);
-CREATE INDEX relation_actor ON relation (tenant, actor);
+CREATE INDEX relation_actor ON relation (tenant, actor, ended, patient);
 
 -- The search index, a table a kind. Each has its rows by value and by resource.
 CREATE TABLE ix_token (

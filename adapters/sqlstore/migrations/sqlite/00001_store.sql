@@ -64,15 +64,18 @@ CREATE TABLE about (
 	tenant  INTEGER NOT NULL,
 	rid     INTEGER NOT NULL,
 	patient INTEGER NOT NULL,
+	type    INTEGER NOT NULL,
 	PRIMARY KEY (tenant, rid, patient)
 ) WITHOUT ROWID;
-CREATE INDEX about_patient ON about (tenant, patient);
+CREATE INDEX about_patient ON about (tenant, patient, type, rid);
 CREATE TABLE party (
 	tenant INTEGER NOT NULL,
 	rid    INTEGER NOT NULL,
 	actor  INTEGER NOT NULL,
+	type   INTEGER NOT NULL,
 	PRIMARY KEY (tenant, rid, actor)
 ) WITHOUT ROWID;
+CREATE INDEX party_actor ON party (tenant, actor, type, rid);
 
 -- What is known of patients.
 CREATE TABLE patient (
@@ -93,7 +96,7 @@ CREATE TABLE relation (
 	PRIMARY KEY (tenant, patient, actor, rid, n)
 ) WITHOUT ROWID;
 CREATE INDEX relation_rid ON relation (tenant, rid);
-CREATE INDEX relation_actor ON relation (tenant, actor);
+CREATE INDEX relation_actor ON relation (tenant, actor, ended, patient);
 
 -- The search index, a table a kind. Each has its rows by value and by resource.
 CREATE TABLE ix_token (
