@@ -75,6 +75,14 @@ func (ix *rows) about() int {
 	return len(ix[aboutTable])
 }
 
+// patient is the only patient, 0 if there is none or are several.
+func (ix *rows) patient() int64 {
+	if ix.about() != 1 {
+		return 0
+	}
+	return ix[aboutTable][0][0].(int64)
+}
+
 // entries turns a record into rows: texts and keys become numbers.
 func (w *writer) entries(ctx context.Context, typ int64, rec store.Record) (*rows, error) {
 	rids, err := w.enter(ctx, keysOf(rec))

@@ -214,7 +214,7 @@ func (b *builder) admitted(of, typ string, many bool) (string, error) {
 	}
 	at := b.arg(fhir.Micros(b.s.At))
 	exists := b.r.words().exists
-	var any, each []string
+	var any, each, single []string
 	few := true // for the patients of a row it is enough to look into lists
 	for i := range gs {
 		if many {
@@ -238,6 +238,7 @@ func (b *builder) admitted(of, typ string, many bool) (string, error) {
 			switch {
 			case g.few && len(g.patients) > 0:
 				each = append(each, "("+class+" AND "+b.in("a.patient", g.patients)+")")
+				single = append(single, "("+class+" AND "+b.in(of+".patient", g.patients)+")")
 			case !g.few && g.reach == fhir.Own:
 				few = false
 				each = append(each, "("+class+" AND "+b.in(profile("p"), g.profiles)+" AND "+b.in("a.patient", g.actors)+")")
@@ -249,7 +250,8 @@ func (b *builder) admitted(of, typ string, many bool) (string, error) {
 	}
 	switch {
 	case len(each) > 0 && few:
-		any = append(any, "("+of+".about > 0 AND NOT "+exists("SELECT 1 FROM about a WHERE a.tenant = "+ofTenant+" AND a.rid = "+of+".rid AND NOT ("+strings.Join(each, " OR ")+")")+")")
+		any = append(any, "("+of+".about = 1 AND ("+strings.Join(single, " OR ")+"))")
+		any = append(any, "("+of+".about > 1 AND NOT "+exists("SELECT 1 FROM about a WHERE a.tenant = "+ofTenant+" AND a.rid = "+of+".rid AND NOT ("+strings.Join(each, " OR ")+")")+")")
 	case len(each) > 0:
 		any = append(any, "("+of+".about > 0 AND NOT "+exists(patientsOf(of, "a", "p")+" AND ("+expired("p", at)+" OR NOT ("+strings.Join(each, " OR ")+"))")+")")
 	}

@@ -55,16 +55,16 @@ func (w *writer) enter(ctx context.Context, ks []fhir.Key) (map[fhir.Key]int64, 
 }
 
 func (w *writer) insert(ctx context.Context, typ int64, v *version, ix *rows) (rid int64, err error) {
-	values := []any{w.t.id, typ, v.id, v.state, v.version, v.updated, v.class, ix.about(), ix.held(), v.facts}
+	values := []any{w.t.id, typ, v.id, v.state, v.version, v.updated, v.class, ix.about(), ix.patient(), ix.held(), v.facts}
 	if w.words().blocks {
 		if rid, err = w.t.terms.nextRid(ctx, w); err != nil {
 			return 0, err
 		}
-		return rid, w.exec(ctx, `INSERT INTO res (tenant, type, id, state, version, updated, class, about, held, facts, rid)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, append(values, rid)...)
+		return rid, w.exec(ctx, `INSERT INTO res (tenant, type, id, state, version, updated, class, about, patient, held, facts, rid)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`, append(values, rid)...)
 	}
-	_, err = one(ctx, w, `INSERT INTO res (tenant, type, id, state, version, updated, class, about, held, facts)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING rid`, values, &rid)
+	_, err = one(ctx, w, `INSERT INTO res (tenant, type, id, state, version, updated, class, about, patient, held, facts)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING rid`, values, &rid)
 	return rid, err
 }
 
@@ -153,8 +153,8 @@ func (w *writer) Put(ctx context.Context, r fhir.Resource, rec store.Record, c s
 
 // replace makes v the current version.
 func (w *writer) replace(ctx context.Context, v *version, ix *rows) error {
-	return w.exec(ctx, `UPDATE res SET state = $3, version = $4, updated = $5, class = $6, about = $7, held = $8, facts = $9 WHERE tenant = $1 AND rid = $2`,
-		w.t.id, v.rid, v.state, v.version, v.updated, v.class, ix.about(), ix.held(), v.facts)
+	return w.exec(ctx, `UPDATE res SET state = $3, version = $4, updated = $5, class = $6, about = $7, patient = $8, held = $9, facts = $10 WHERE tenant = $1 AND rid = $2`,
+		w.t.id, v.rid, v.state, v.version, v.updated, v.class, ix.about(), ix.patient(), ix.held(), v.facts)
 }
 
 // record adds v to the history.

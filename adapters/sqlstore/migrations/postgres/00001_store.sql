@@ -24,8 +24,8 @@ CREATE TABLE landscape (
 CREATE SEQUENCE res_rid INCREMENT 64;
 
 -- One row for each key that was written (state 1 there, 2 deleted) or is only
--- referred to (state 0). about counts its patients, held says which
--- tables have rows of it.
+-- referred to (state 0). about counts its patients, patient is
+-- the one where there is one, held says which tables have rows of it.
 CREATE TABLE res (
 	rid     BIGINT NOT NULL,
 	tenant  BIGINT NOT NULL,
@@ -36,6 +36,7 @@ CREATE TABLE res (
 	updated BIGINT NOT NULL,
 	class   BIGINT NOT NULL,
 	about   INTEGER NOT NULL,
+	patient BIGINT NOT NULL,
 	held    INTEGER NOT NULL,
 	facts   BYTEA NOT NULL,
 	PRIMARY KEY (tenant, rid),

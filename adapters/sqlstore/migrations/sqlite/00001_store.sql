@@ -21,8 +21,8 @@ CREATE TABLE landscape (
 ) WITHOUT ROWID;
 
 -- One row for each key that was written (state 1 there, 2 deleted) or is only
--- referred to (state 0). about counts its patients, held says which
--- tables have rows of it.
+-- referred to (state 0). about counts its patients, patient is
+-- the one where there is one, held says which tables have rows of it.
 CREATE TABLE res (
 	rid     INTEGER PRIMARY KEY,
 	tenant  INTEGER NOT NULL,
@@ -33,6 +33,7 @@ CREATE TABLE res (
 	updated INTEGER NOT NULL,
 	class   INTEGER NOT NULL,
 	about   INTEGER NOT NULL,
+	patient INTEGER NOT NULL,
 	held    INTEGER NOT NULL,
 	facts   BLOB NOT NULL,
 	UNIQUE (tenant, id, type)
