@@ -188,9 +188,8 @@ func (a auditCheckpoint) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(os.Stdout)
-	enc.SetIndent("", "  ")
-	return enc.Encode(anchor)
+	// On one line: a signature is over the bytes of its statement as they are.
+	return json.NewEncoder(os.Stdout).Encode(anchor)
 }
 
 // open puts together, for a command of an auditor, what is needed to read.

@@ -50,7 +50,10 @@ func makeDevelopment(dir string, c *Config) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	c.Development, c.Keyring, c.Store.SQLite = true, keyringFile, "rapport.db"
+	c.Development, c.Keyring = true, keyringFile
+	if c.Store == (Store{}) {
+		c.Store.SQLite = "rapport.db"
+	}
 	if _, err := keyring.Create(filepath.Join(dir, keyringFile)); err != nil {
 		return err
 	}
