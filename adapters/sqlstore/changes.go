@@ -47,21 +47,23 @@ func (r *reader) Changes(ctx context.Context, s fhir.Sight, of fhir.Scope, span 
 	if !s.Every() {
 		batch = max(batch, 50)
 	}
-	sql, args := b.finish(`SELECT v.tx, v.n, r.rid, r.type, r.id, v.state, v.version, v.updated, v.class, v.facts, r.state, r.class, r.facts
-		FROM version v JOIN res r ON r.tenant = v.tenant AND r.rid = v.rid
-		WHERE v.tenant = ` + ofTenant + where + ` AND (v.tx, v.n) < (` + tx + `, ` + n + `) ORDER BY v.tx DESC, v.n DESC LIMIT ` + b.arg(batch))
+	sql, args := b.finish(`SELECT ` + versionColumns + ` FROM version v WHERE v.tenant = ` + ofTenant + where +
+		` AND (v.tx, v.n) < (` + tx + `, ` + n + `) ORDER BY v.tx DESC, v.n DESC LIMIT ` + b.arg(batch))
 	place := len(args) - 3 // of the cursor: before the limit
 	for {
 		var seqs []fhir.Seq
-		var vs, now []version
+		var vs []version
 		err := all(ctx, r, sql, args, func(w row) error {
 			var q fhir.Seq
-			var v, cur version
-			err := w.scan(append(append([]any{&q.Tx, &q.N}, v.columns()...), &cur.state, &cur.class, &cur.facts)...)
-			cur.rid, cur.typ, cur.id = v.rid, v.typ, v.id
-			seqs, vs, now = append(seqs, q), append(vs, v), append(now, cur)
+			var v version
+			err := v.read(w, &q)
+			seqs, vs = append(seqs, q), append(vs, v)
 			return err
 		})
+		if err != nil {
+			return c, err
+		}
+		now, err := r.named(ctx, vs)
 		if err != nil {
 			return c, err
 		}

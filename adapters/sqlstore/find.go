@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"rapport/fhir"
@@ -233,13 +234,15 @@ func (r *reader) included(ctx context.Context, s fhir.Sight, q fhir.Query, match
 		return nil, nil
 	}
 	b := r.builder(ctx, s)
-	var rids []int64
-	collect := func(sql string) error {
+	wanted := map[int64][]int64{} // of which types a number may be, by number
+	collect := func(typ int64, sql string) error {
 		sql, args := b.finish(sql)
 		return all(ctx, r, sql, args, func(w row) error {
 			var n int64
 			err := w.scan(&n)
-			rids = append(rids, n)
+			if !slices.Contains(wanted[n], typ) {
+				wanted[n] = append(wanted[n], typ)
+			}
 			return err
 		})
 	}
@@ -251,12 +254,8 @@ func (r *reader) included(ctx context.Context, s fhir.Sight, q fhir.Query, match
 		if err != nil {
 			return nil, err
 		}
-		sql := "SELECT r.rid FROM ix_ref f JOIN res r ON r.tenant = f.tenant AND r.rid = f.target WHERE f.tenant = " + ofTenant +
-			" AND f.param = " + b.arg(ns[0]) + " AND " + b.in("f.rid", matches) + " AND r.state = 1"
-		if inc.Target != "" {
-			sql += " AND r.type = " + b.arg(ns[1])
-		}
-		if err := collect(sql); err != nil {
+		if err := collect(ns[1], "SELECT f.target FROM ix_ref f WHERE f.tenant = "+ofTenant+" AND "+b.in("f.rid", matches)+
+			" AND f.param = "+b.arg(ns[0])+" AND f.target <> 0"); err != nil {
 			return nil, err
 		}
 	}
@@ -268,18 +267,22 @@ func (r *reader) included(ctx context.Context, s fhir.Sight, q fhir.Query, match
 		if err != nil {
 			return nil, err
 		}
-		if err := collect("SELECT f.rid FROM ix_ref f WHERE f.tenant = " + ofTenant + " AND f.type = " + b.arg(ns[1]) +
-			" AND f.param = " + b.arg(ns[0]) + " AND " + b.in("f.target", matches)); err != nil {
+		if err := collect(ns[1], "SELECT f.rid FROM ix_ref f WHERE f.tenant = "+ofTenant+" AND f.type = "+b.arg(ns[1])+
+			" AND f.param = "+b.arg(ns[0])+" AND "+b.in("f.target", matches)); err != nil {
 			return nil, err
 		}
 	}
-	slices.Sort(rids)
-	rids = slices.Compact(rids)
-	rids = slices.DeleteFunc(rids, func(n int64) bool { return slices.Contains(matches, n) })
-	vs, err := r.byRid(ctx, rids)
+	for _, n := range matches {
+		delete(wanted, n)
+	}
+	vs, err := r.byRid(ctx, slices.Sorted(maps.Keys(wanted)))
 	if err != nil {
 		return nil, err
 	}
+	// The number of no type at all is 0.
+	vs = slices.DeleteFunc(vs, func(v version) bool {
+		return v.state != there || !slices.Contains(wanted[v.rid], v.typ) && !slices.Contains(wanted[v.rid], 0)
+	})
 	hs, err := r.heads(ctx, vs)
 	if err != nil {
 		return nil, err

@@ -48,17 +48,18 @@ func (t *tenant) Feed(ctx context.Context, after fhir.Seq, most int) (cs []fhir.
 		}
 		var vs []version
 		var seqs []fhir.Seq
-		err := all(ctx, r, `SELECT v.tx, v.n, r.rid, r.type, r.id, v.state, v.version, v.updated, v.class, v.facts
-			FROM version v JOIN res r ON r.tenant = v.tenant AND r.rid = v.rid
-			WHERE v.tenant = $1 AND (v.tx, v.n) > ($2, $3) ORDER BY v.tx, v.n LIMIT $4`,
+		err := all(ctx, r, `SELECT `+versionColumns+` FROM version v WHERE v.tenant = $1 AND (v.tx, v.n) > ($2, $3) ORDER BY v.tx, v.n LIMIT $4`,
 			[]any{t.id, after.Tx, after.N, most}, func(w row) error {
 				var q fhir.Seq
 				var v version
-				err := w.scan(append([]any{&q.Tx, &q.N}, v.columns()...)...)
+				err := v.read(w, &q)
 				vs, seqs = append(vs, v), append(seqs, q)
 				return err
 			})
 		if err != nil {
+			return err
+		}
+		if _, err := r.named(ctx, vs); err != nil {
 			return err
 		}
 		hs, err := r.heads(ctx, vs)

@@ -66,6 +66,39 @@ func (r *reader) heads(ctx context.Context, vs []version) ([]store.Head, error) 
 	return hs, nil
 }
 
+// versionColumns are those of a version, which has no id of its own.
+const versionColumns = `v.tx, v.n, v.rid, v.type, v.state, v.version, v.updated, v.class, v.facts`
+
+func (v *version) read(w row, at *fhir.Seq) error {
+	return w.scan(&at.Tx, &at.N, &v.rid, &v.typ, &v.state, &v.version, &v.updated, &v.class, &v.facts)
+}
+
+// named gives versions the ids of their resources and returns the current version of
+// each. Apart from them and not by a join: PostgreSQL would look through all.
+func (r *reader) named(ctx context.Context, vs []version) (now []version, err error) {
+	if len(vs) == 0 {
+		return nil, nil
+	}
+	var rids numbers
+	for _, v := range vs {
+		rids = append(rids, v.rid)
+	}
+	slices.Sort(rids)
+	by := make(map[int64]version, len(rids))
+	err = all(ctx, r, `SELECT `+headColumns+` FROM res r WHERE r.tenant = $1 AND r.rid IN $$2`, []any{r.t.id, slices.Compact(rids)}, func(w row) error {
+		var v version
+		err := w.scan(v.columns()...)
+		by[v.rid] = v
+		return err
+	})
+	now = make([]version, len(vs))
+	for i := range vs {
+		now[i] = by[vs[i].rid]
+		vs[i].id = now[i].id
+	}
+	return now, err
+}
+
 // current reads the rows of keys; one that was never written is left out.
 func (r *reader) current(ctx context.Context, ks []fhir.Key) ([]version, error) {
 	types := make([]string, 0, 4)
@@ -159,8 +192,8 @@ func (r *reader) Bodies(ctx context.Context, refs ...store.Ref) ([]fhir.Resource
 		}
 	}
 	bodies := make([][]byte, len(args))
-	err = r.each(ctx, `SELECT v.body FROM res r JOIN version v ON v.tenant = r.tenant AND v.rid = r.rid
-		WHERE r.tenant = $1 AND r.type = $2 AND r.id = $3 AND v.version = $4 AND v.state = 1`, args, func(i int, w row) error {
+	err = r.each(ctx, `SELECT v.body FROM version v WHERE v.tenant = $1 AND v.version = $4 AND v.state = 1
+		AND v.rid = (SELECT r.rid FROM res r WHERE r.tenant = $1 AND r.type = $2 AND r.id = $3)`, args, func(i int, w row) error {
 		return w.scan(&bodies[i])
 	})
 	if err != nil {
