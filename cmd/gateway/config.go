@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -98,6 +99,9 @@ func LoadConfig(path string) (*Config, error) {
 // placed says file, line and column of what is no configuration, and quotes none of it:
 // the line may hold a password.
 func placed(path string, err error) error {
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: the file says nothing; the README shows what it may say", path)
+	}
 	var ye yaml.Error
 	if errors.As(err, &ye) {
 		if t := ye.GetToken(); t != nil && t.Position != nil {
