@@ -54,11 +54,12 @@ func (i *instance) dump(ctx context.Context, id string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var line bytes.Buffer
+	var lines bytes.Buffer
 	for _, typ := range spec.Capability().Types {
 		q := fhir.Query{Type: typ.Name, Count: dumpPage, Sort: []fhir.Order{{Param: "_id"}}}
 		for more := true; more; {
-			err := t.raw.View(ctx, func(r store.Reader) error {
+			var next string
+			err := t.raw.View(ctx, func(r store.Reader) error { // may run again
 				page, err := r.Find(ctx, fhir.Omniscient(), q)
 				if err != nil {
 					return err
@@ -71,20 +72,21 @@ func (i *instance) dump(ctx context.Context, id string, w io.Writer) error {
 				if err != nil {
 					return err
 				}
+				lines.Reset()
 				for _, r := range rs {
 					// A body may stand on many lines; but for white space it is as it came.
-					line.Reset()
-					if err := json.Compact(&line, r.Body()); err != nil {
+					if err := json.Compact(&lines, r.Body()); err != nil {
 						return err
 					}
-					line.WriteByte('\n')
-					if _, err := w.Write(line.Bytes()); err != nil {
-						return err
-					}
+					lines.WriteByte('\n')
 				}
-				q.After, more = page.Next, page.Next != ""
+				next = page.Next
 				return nil
 			})
+			if err == nil {
+				_, err = lines.WriteTo(w)
+			}
+			q.After, more = next, next != ""
 			if err != nil {
 				return err
 			}

@@ -118,6 +118,7 @@ func (j *Journal) Close(ctx context.Context) error {
 	j.stop()
 	j.idle.Wait()
 	ctx = store.Background(ctx)
+	j.tellRefused(ctx, true)
 	j.flush(ctx)
 	j.ship(ctx)
 	j.seal(ctx)

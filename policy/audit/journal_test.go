@@ -173,11 +173,24 @@ func TestRefusedRequestsMakeOneRecordForEachSourceAndMinute(t *testing.T) {
 		j.Refused(ctx, "192.0.2.1")
 	}
 	j.Refused(ctx, "192.0.2.2")
-	j.tellRefused(ctx)
+	j.tellRefused(ctx, false)
 	now = now.Add(2 * time.Minute)
-	j.tellRefused(ctx)
+	j.tellRefused(ctx, false)
 	j.ship(ctx)
 	if len(st.entries) != 2 || !strings.Contains(string(st.entries[0].Body)+string(st.entries[1].Body), "500 times") {
+		t.Errorf("%d records", len(st.entries))
+	}
+}
+
+func TestRefusedRequestsOfTheLastMinuteAreRecordedAtTheEnd(t *testing.T) {
+	st, ctx := &fakeStore{}, context.Background()
+	j := open(t, t.TempDir(), st, counter("w"))
+	j.Refused(ctx, "192.0.2.1")
+	j.Refused(ctx, "192.0.2.1")
+	if err := j.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if len(st.entries) != 1 || !strings.Contains(string(st.entries[0].Body), "2 times") {
 		t.Errorf("%d records", len(st.entries))
 	}
 }

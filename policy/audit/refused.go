@@ -33,10 +33,11 @@ func (j *Journal) Refused(ctx context.Context, source string) {
 	j.refused.mu.Unlock()
 }
 
-// tellRefused records the counts of a minute that is over.
-func (j *Journal) tellRefused(ctx context.Context) {
+// tellRefused records the counts of a minute that is over, or that the end of the
+// process cuts short.
+func (j *Journal) tellRefused(ctx context.Context, ending bool) {
 	j.refused.mu.Lock()
-	if j.refused.by == nil || j.Clock().Before(j.refused.minute.Add(time.Minute)) {
+	if j.refused.by == nil || !ending && j.Clock().Before(j.refused.minute.Add(time.Minute)) {
 		j.refused.mu.Unlock()
 		return
 	}

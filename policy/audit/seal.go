@@ -77,7 +77,7 @@ func (j *Journal) seal(ctx context.Context) {
 		}
 		return ctx.Err() == nil
 	})
-	j.tellRefused(ctx)
+	j.tellRefused(ctx, false)
 }
 
 func (j *Journal) sealTenant(ctx context.Context, s *sealer) error {
