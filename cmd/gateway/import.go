@@ -10,7 +10,6 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"rapport/adapters/source"
-	"rapport/fhir"
 	"rapport/mapping/intake"
 	"rapport/mapping/site"
 	"rapport/policy"
@@ -80,18 +79,7 @@ func (i *instance) importFrom(ctx context.Context, tenant, name, path string, te
 	return intake.Run(ctx, intake.Config{
 		Gate: i.guard.For(process(tenant, "import", policy.Integration)), Mapper: t.mapper, Site: m, Source: src,
 		Clock: i.clock, NewID: ids, Tenant: tenant, Follow: t.follow, Progress: tell,
-		Check: func(ctx context.Context, r fhir.Resource) error {
-			var es fhir.Errors
-			for _, e := range i.valid.Resource(ctx, r) {
-				if !e.Warn {
-					es = append(es, e)
-				}
-			}
-			if len(es) > 0 {
-				return es
-			}
-			return nil
-		},
+		Check: i.valid.Check,
 	})
 }
 

@@ -66,14 +66,8 @@ func (rt *Router) content(ctx context.Context, body []byte, typ string, links *l
 			return fhir.Resource{}, err
 		}
 	}
-	var es fhir.Errors
-	for _, e := range rt.Validate.Resource(ctx, judged) {
-		if !e.Warn {
-			es = append(es, e)
-		}
-	}
-	if len(es) > 0 {
-		return fhir.Resource{}, es
+	if err := rt.Validate.Check(ctx, judged); err != nil {
+		return fhir.Resource{}, err
 	}
 	return res, nil
 }

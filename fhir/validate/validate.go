@@ -68,3 +68,18 @@ type step struct {
 	name  string
 	index int
 }
+
+// Check is [Validator.Resource] for whoever only asks whether r may be kept: the
+// issues that make it invalid, as [fhir.Errors]; nil where there are none.
+func (v *Validator) Check(ctx context.Context, r fhir.Resource) error {
+	var es fhir.Errors
+	for _, e := range v.Resource(ctx, r) {
+		if !e.Warn {
+			es = append(es, e)
+		}
+	}
+	if len(es) == 0 {
+		return nil
+	}
+	return es
+}
