@@ -115,16 +115,41 @@ func Server(addr string, h http.Handler) *http.Server {
 // answer writes a response of the router, as FHIR JSON.
 func answer(g *gin.Context, r rest.Response) {
 	for name, vs := range r.Header {
+		if name == "Content-Type" {
+			continue // said once, below
+		}
 		for _, v := range vs {
 			g.Writer.Header().Add(name, v)
 		}
+	}
+	if r.Stream != nil {
+		stream(g, r)
+		return
 	}
 	if r.Body == nil {
 		g.Status(r.Status)
 		g.Writer.WriteHeaderNow()
 		return
 	}
-	g.Data(r.Status, "application/fhir+json; charset=utf-8", r.Body)
+	g.Data(r.Status, contentType(r), r.Body)
+}
+
+// stream sends what is too large to hold. Whoever gets half of it must not take it for
+// the whole: the connection breaks.
+func stream(g *gin.Context, r rest.Response) {
+	g.Header("Content-Type", contentType(r))
+	g.Status(r.Status)
+	g.Writer.WriteHeaderNow()
+	if err := r.Stream(g.Writer); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func contentType(r rest.Response) string {
+	if t := r.Header.Get("Content-Type"); t != "" {
+		return t
+	}
+	return "application/fhir+json; charset=utf-8"
 }
 
 // fail answers with an error. Only what is our own fault is logged: its text has

@@ -23,6 +23,9 @@ func (rt *Router) capabilities() []byte {
 		rest.Set("security", rt.Security())
 	}
 	rest.Set("resource", types).Set("interaction", system)
+	if ops := rt.operations(""); len(ops) > 0 {
+		rest.Set("operation", ops)
+	}
 	return fhir.NewObject().
 		Set("resourceType", "CapabilityStatement").
 		Set("status", "active").
@@ -58,6 +61,9 @@ func (rt *Router) resourceCapability(t *spec.ServedType) *fhir.Object {
 		Set("searchInclude", rt.followed(t.Includes)).
 		Set("searchRevInclude", rt.followed(t.RevIncludes)).
 		Set("searchParam", params)
+	if ops := rt.operations(t.Name); len(ops) > 0 {
+		o.Set("operation", ops)
+	}
 	return o
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -13,18 +14,20 @@ import (
 	"rapport/fhir/validate"
 )
 
-// Config is what a Router needs. All fields but Follow, Security and Log are required.
+// Config is what a Router needs. All fields but Follow, Operations, Security and Log are required.
 type Config struct {
 	Base     string // absolute URL of the FHIR base, without a trailing slash
 	Served   *spec.Served
 	Search   *search.Engine
 	Validate *validate.Validator
 	Follow   []fhir.Follow // what comes of each write, in its transaction
-	IDs      fhir.NewIDs
-	Clock    fhir.Clock
-	Software string              // name and version for the CapabilityStatement
-	Security func() *fhir.Object // rest.security of the CapabilityStatement; nil: none
-	Log      *slog.Logger        // nil: none. Gets codes and keys, never content
+	// Operations are those whose work lies in other packages.
+	Operations []Operation
+	IDs        fhir.NewIDs
+	Clock      fhir.Clock
+	Software   string              // name and version for the CapabilityStatement
+	Security   func() *fhir.Object // rest.security of the CapabilityStatement; nil: none
+	Log        *slog.Logger        // nil: none. Gets codes and keys, never content
 }
 
 // Router serves FHIR requests. It is safe for concurrent use.
@@ -54,11 +57,15 @@ type Request struct {
 	Gate   fhir.Gate
 }
 
-// Response is the answer. Body is FHIR JSON; nil with statuses that have none.
+// Response is the answer. Body is FHIR JSON, unless Header names another
+// Content-Type; nil with statuses that have none.
 type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Stream, in place of Body, writes what is too large to hold. Its error comes too
+	// late for a status: the transport breaks the connection off.
+	Stream func(w io.Writer) error
 }
 
 // plan is a request made ready. Exactly one of look and write is set.
@@ -77,7 +84,7 @@ func (rt *Router) Serve(ctx context.Context, r *Request) Response {
 		return rt.fail(ctx, err)
 	}
 	if r.Method == http.MethodHead {
-		resp.Body = nil
+		resp.Body, resp.Stream = nil, nil
 	}
 	return resp
 }
@@ -85,6 +92,9 @@ func (rt *Router) Serve(ctx context.Context, r *Request) Response {
 func (rt *Router) serve(ctx context.Context, r *Request) (Response, error) {
 	if r.Path == "metadata" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		return Response{Status: http.StatusOK, Header: http.Header{}, Body: rt.metadata}, nil
+	}
+	if op, ids, ok := rt.operation(r); ok {
+		return rt.operate(ctx, r, op, ids)
 	}
 	if r.Path == "" && r.Method == http.MethodPost {
 		return rt.bundle(ctx, r)
