@@ -128,3 +128,47 @@ func TestAConditionalCreateLocksBeforeItLooks(t *testing.T) {
 		t.Errorf("it did %q", did)
 	}
 }
+
+func TestWhatIsReleasedLeavesWithTheLabelsByWhichItWasJudged(t *testing.T) {
+	p := open(t)
+	p.load(world()...)
+	p.load(consent("bert", "c", "OPTIN", ""))
+	const act = `{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"`
+	for body, want := range map[string]string{
+		`{"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/bert"},"code":{"text":"Low mood"}}`: "R PSY ",
+		// The code says what nobody labelled.
+		`{"resourceType":"Condition","id":"c2","subject":{"reference":"Patient/bert"},"code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"F10.2"}]}}`:                                          "R ETHUD PSY ",
+		`{"resourceType":"Condition","id":"c3","meta":{"security":[` + act + `42CFRPart2"}]},"subject":{"reference":"Patient/bert"}}`:                                                                           "42CFRPart2 R PSY NORDSCLCD ",
+		`{"resourceType":"Condition","id":"c4","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"V"},` + act + `PSY"}]},"subject":{"reference":"Patient/bert"}}`: "V PSY ",
+		`{"resourceType":"Patient","id":"bert"}`: "",
+	} {
+		in := resource(t, body)
+		out, err := p.guard.Release(who("import"))(t.Context(), k("Organization/hospital"), []fhir.Resource{in})
+		if err != nil || len(out) != 1 {
+			t.Fatalf("%s: %v", in, err)
+		}
+		got := ""
+		for c := range out[0].Root().Get("meta").Get("security").Elements() {
+			got += c.Get("code").Text() + " "
+		}
+		if got != want || !fhir.SameContent(unlabelled(t, in), unlabelled(t, out[0])) {
+			t.Errorf("%s leaves with %q, want %q: %s", in, got, want, out[0].Body())
+		}
+	}
+}
+
+// unlabelled is a resource without its meta.
+func unlabelled(t *testing.T, r fhir.Resource) fhir.Resource {
+	t.Helper()
+	o := fhir.NewObject()
+	for name, v := range r.Root().Members() {
+		if name != "meta" {
+			o.Set(name, v)
+		}
+	}
+	out, err := o.Resource()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}

@@ -5,12 +5,15 @@ import (
 	"slices"
 
 	"rapport/fhir"
+	"rapport/fhir/spec"
 	"rapport/fhir/store"
 )
 
 // Release returns the fhir.Release of a tenant: of a package for a partner it lets
 // through what the rules disclose, each resource judged for the partner itself by
-// its class and by the consents of everyone it is about. Handing over is recorded
+// its class and by the consents of everyone it is about. What is clinical leaves with
+// the labels by which it was judged, so that the obligations go along: the receiver
+// cannot conclude them from a code that it reads otherwise. Handing over is recorded
 // and on disk before it returns. courier is who hands over.
 func (g *Guard) Release(courier Principal) fhir.Release {
 	return func(ctx context.Context, to fhir.Key, rs []fhir.Resource) (out []fhir.Resource, err error) {
@@ -53,6 +56,9 @@ func (g *Guard) Release(courier Principal) fhir.Release {
 					continue
 				}
 				e.touch(r.Key, r.Version, WasRead, f.Patients, j.By)
+				if r, err = marked(r, parseClass(f.Class)); err != nil {
+					return err
+				}
 				out = append(out, r)
 			}
 			return nil
@@ -94,4 +100,45 @@ func (rd *reader) released(ctx context.Context, partner *caller, typ string, f f
 		out.By = append(out.By, j.By...)
 	}
 	return out, nil
+}
+
+// marked writes into a clinical resource's meta.security what was concluded of it
+// and is not stated, and of records of a substance use programme that they must not
+// be disclosed further without consent. No label is taken off.
+//
+// Source: 42 CFR 2.32; HL7 v3-ActCode, v3-Confidentiality
+func marked(r fhir.Resource, c class) (fhir.Resource, error) {
+	if c.group != string(spec.Clinical) {
+		return r, nil
+	}
+	want := slices.DeleteFunc(split(c.labels), func(l string) bool { return l == otherLabel })
+	if slices.Contains(want, "42CFRPart2") || slices.Contains(want, "42CFRPart2CD") {
+		want = append(want, "NORDSCLCD")
+	}
+	conf := c.conf
+	for s := range r.Root().Get("meta").Get("security").Elements() {
+		switch code := s.Get("code").Text(); s.Get("system").Text() {
+		case actCodeSystem:
+			want = slices.DeleteFunc(want, func(l string) bool { return l == code })
+		case confidentialitySystem:
+			if retired[code] == "" {
+				conf = ""
+			}
+		}
+	}
+	var add []*fhir.Object
+	if conf != "" {
+		add = append(add, fhir.Coding(confidentialitySystem, conf, ""))
+	}
+	for _, l := range want {
+		add = append(add, fhir.Coding(actCodeSystem, l, ""))
+	}
+	if len(add) == 0 {
+		return r, nil
+	}
+	bare, err := fhir.NewObject().Set("resourceType", r.Type).Set("meta", fhir.NewObject().Set("security", add)).Resource()
+	if err != nil {
+		return r, err
+	}
+	return keepLabels(bare, r)
 }
