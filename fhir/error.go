@@ -20,7 +20,8 @@ const (
 	CodeInvalid       // a code is not in its required value set
 	Invariant         // a rule of the specification is broken
 	Invalid           // content that cannot be used, other than the above
-	NotSupported      // an interaction, parameter or type that is not served
+	NotSupported      // a parameter, operation or type that is not served
+	NotAllowed        // an interaction that is not served on what the URL names
 	NotFound          // nothing there, or nothing the caller may know of
 	Deleted           // was there, and the caller could read its last version
 	Stale             // If-Match names another version than the current one
@@ -39,7 +40,7 @@ const (
 
 var issues = [...]string{
 	Exception: "exception", Structure: "structure", Required: "required", Value: "value", CodeInvalid: "code-invalid",
-	Invariant: "invariant", Invalid: "invalid", NotSupported: "not-supported", NotFound: "not-found", Deleted: "deleted",
+	Invariant: "invariant", Invalid: "invalid", NotSupported: "not-supported", NotAllowed: "not-supported", NotFound: "not-found", Deleted: "deleted",
 	Stale: "conflict", Conflict: "conflict", Duplicate: "duplicate", Multiple: "multiple-matches", Login: "login",
 	Forbidden: "forbidden", BusinessRule: "business-rule", TooLong: "too-long", TooCostly: "too-costly",
 	Throttled: "throttled", Transient: "transient", Timeout: "timeout",

@@ -89,6 +89,11 @@ type Tx interface {
 	Derive(ctx context.Context, parent Head, rs ...Resource) ([]Written, error)
 	// Enqueue hands work to the outbox with this transaction.
 	Enqueue(ctx context.Context, w Work) error
+	// Remember keeps a small value, free of content, for the same caller to Recall in a
+	// later transaction, for d. It is kept with this transaction or not at all.
+	Remember(ctx context.Context, key string, value []byte, d time.Duration) error
+	// Recall returns what the caller keeps under key; nil: nothing, or no longer.
+	Recall(ctx context.Context, key string) ([]byte, error)
 }
 
 // Condition must hold for a write.

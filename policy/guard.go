@@ -131,8 +131,8 @@ var interactions = map[fhir.Interaction]sought{
 // enter decides whether an act may be tried at all.
 func (s *session) enter(ctx context.Context, a fhir.Act) error {
 	switch a.Interaction {
-	case fhir.Transaction, fhir.Batch, fhir.Capabilities:
-		return nil // each entry is decided by itself
+	case fhir.Transaction, fhir.Batch, fhir.Capabilities, fhir.HistorySystem:
+		return nil // each entry, each type is decided by itself
 	}
 	so, ok := interactions[a.Interaction]
 	if !ok || a.Type == "" {

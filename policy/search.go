@@ -145,15 +145,9 @@ func (rd *reader) answer(ctx context.Context, asked fhir.Query, sight fhir.Sight
 	return set, nil
 }
 
-// History implements fhir.Reader, for one resource or a type.
+// History implements fhir.Reader, for one resource, a type or all that the caller may
+// search.
 func (rd *reader) History(ctx context.Context, scope fhir.Scope, span fhir.Span) (fhir.Set, error) {
-	if scope.Type == "" {
-		return fhir.Set{}, forbidden()
-	}
-	l := maySearch
-	if scope.ID != "" {
-		l = mayRead
-	}
 	if span.After != "" {
 		opened, err := rd.openHistory(span.After, scope)
 		if err != nil {
@@ -161,42 +155,88 @@ func (rd *reader) History(ctx context.Context, scope fhir.Scope, span fhir.Span)
 		}
 		span = opened
 	}
-	asked := span
-	if err := rd.pass(ctx, ToRead, l, scope.Type); err != nil {
-		return fhir.Set{}, err
+	var sight fhir.Sight
+	var alternatives [][]fhir.Clause
+	var by []string
+	var err error
+	switch {
+	case scope.Type == "":
+		sight, by, err = rd.seesAll(ctx)
+	case scope.ID == "":
+		sight, alternatives, by, err = rd.seesPast(ctx, maySearch, scope.Type)
+		if err == nil && len(alternatives) > 0 {
+			err = forbidden()
+		}
+	default:
+		sight, alternatives, by, err = rd.seesPast(ctx, mayRead, scope.Type)
+		if err == nil {
+			err = rd.present(ctx, sight, fhir.Key(scope), alternatives)
+		}
 	}
-	alternatives, err := rd.narrowing(scope.Type, rd.caller.ceiling(scope.Type, l))
 	if err != nil {
 		return fhir.Set{}, err
-	}
-	sight, by, err := rd.sees(ctx, l, scope.Type)
-	if err != nil {
-		return fhir.Set{}, err
-	}
-	if scope.ID != "" {
-		k := fhir.Key(scope)
-		h, found, err := rd.head(ctx, sight, k)
-		if err != nil {
-			return fhir.Set{}, err
-		}
-		if !found {
-			return fhir.Set{}, fhir.Missing(k)
-		}
-		if in, err := rd.currently(ctx, h, alternatives); err != nil || !in {
-			if err == nil {
-				rd.entry.deny("scope", h.Patients)
-				err = fhir.Missing(k)
-			}
-			return fhir.Set{}, err
-		}
-	} else if len(alternatives) > 0 {
-		return fhir.Set{}, forbidden()
 	}
 	cs, err := rd.in.Changes(ctx, sight, scope, span)
 	if err != nil {
 		return fhir.Set{}, err
 	}
-	return rd.past(ctx, scope, asked, sight, cs, alternatives, by)
+	return rd.past(ctx, scope, span, sight, cs, alternatives, by)
+}
+
+// seesPast returns what the caller sees of the versions of one type, and how its scopes
+// narrow that.
+func (rd *reader) seesPast(ctx context.Context, l letter, typ string) (fhir.Sight, [][]fhir.Clause, []string, error) {
+	if err := rd.pass(ctx, ToRead, l, typ); err != nil {
+		return fhir.Sight{}, nil, nil, err
+	}
+	alternatives, err := rd.narrowing(typ, rd.caller.ceiling(typ, l))
+	if err != nil {
+		return fhir.Sight{}, nil, nil, err
+	}
+	sight, by, err := rd.sees(ctx, l, typ)
+	return sight, alternatives, by, err
+}
+
+// seesAll returns what the caller sees of every type that it may search as a whole.
+// One that a scope narrows is left out, as it is where a search passes through it.
+func (rd *reader) seesAll(ctx context.Context) (fhir.Sight, []string, error) {
+	extents := map[string]fhir.Extent{}
+	var by []string
+	for _, t := range rd.Served.Types {
+		if len(rd.caller.ceiling(t.Name, maySearch).where) > 0 {
+			continue
+		}
+		d, err := rd.decide(ctx, maySearch, t.Name)
+		if err != nil {
+			return fhir.Sight{}, nil, err
+		}
+		if d.extent.IsNone() {
+			continue
+		}
+		extents[t.Name] = d.extent
+		by = append(by, d.by...)
+	}
+	if len(extents) == 0 {
+		return fhir.Sight{}, nil, forbidden()
+	}
+	return fhir.SightOf(rd.now, rd.now.Add(-rd.Grace), extents), by, nil
+}
+
+// present refuses what the caller may not know of, or no longer.
+func (rd *reader) present(ctx context.Context, sight fhir.Sight, k fhir.Key, alternatives [][]fhir.Clause) error {
+	h, found, err := rd.head(ctx, sight, k)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fhir.Missing(k)
+	}
+	in, err := rd.currently(ctx, h, alternatives)
+	if err == nil && !in {
+		rd.entry.deny("scope", h.Patients)
+		err = fhir.Missing(k)
+	}
+	return err
 }
 
 func (rd *reader) past(ctx context.Context, scope fhir.Scope, asked fhir.Span, sight fhir.Sight, cs store.Changes, alternatives [][]fhir.Clause, by []string) (fhir.Set, error) {

@@ -54,6 +54,7 @@ var owners = map[string][]string{
 	"github.com/failsafe-go/failsafe-go":       {"adapters/partner"},                                    // retries, breakers
 	"github.com/alecthomas/kong":               {"cmd/gateway"},                                         // command line
 	"github.com/gofrs/uuid/v5":                 {"cmd/gateway", "mapping"},                              // ids
+	"github.com/evanphx/json-patch/v5":         {"fhir/rest"},                                           // RFC 6902
 }
 
 // seesStore: outside tests only these import fhir/store, the side below the gate.

@@ -12,6 +12,9 @@ import (
 //
 // Source: https://hl7.org/fhir/R4/http.html#brules
 func (rt *Router) batch(ctx context.Context, r *Request, b fhir.Resource) (Response, error) {
+	if r.Header.Get("Idempotency-Key") != "" {
+		return Response{}, &fhir.Error{Code: fhir.NotSupported, Detail: "A batch is many requests and takes no Idempotency-Key; send a transaction, or each request by itself."}
+	}
 	w := newBundle("batch-response", rt)
 	i := 0
 	for n := range b.Root().Get("entry").Elements() {

@@ -55,16 +55,24 @@ func (rt *Router) resourceCapability(t *spec.ServedType) *fhir.Object {
 		Set("updateCreate", t.Allows(fhir.Update)).
 		Set("conditionalCreate", t.ConditionalCreate).
 		Set("conditionalRead", "full-support").
-		Set("conditionalUpdate", false).
-		Set("conditionalDelete", "not-supported").
+		Set("conditionalUpdate", t.Allows(fhir.Update)).
+		Set("conditionalDelete", conditionalDelete(t)).
 		Set("referencePolicy", []string{"literal", "logical"}).
 		Set("searchInclude", rt.followed(t.Includes)).
 		Set("searchRevInclude", rt.followed(t.RevIncludes)).
 		Set("searchParam", params)
-	if ops := rt.operations(t.Name); len(ops) > 0 {
-		o.Set("operation", ops)
+	ops := []*fhir.Object{fhir.NewObject().Set("name", "validate").Set("definition", "http://hl7.org/fhir/OperationDefinition/Resource-validate")}
+	if t.Name == "Patient" {
+		ops = append(ops, fhir.NewObject().Set("name", "everything").Set("definition", "http://hl7.org/fhir/OperationDefinition/Patient-everything"))
 	}
-	return o
+	return o.Set("operation", append(ops, rt.operations(t.Name)...))
+}
+
+func conditionalDelete(t *spec.ServedType) string {
+	if t.Allows(fhir.Delete) {
+		return "single"
+	}
+	return "not-supported"
 }
 
 // followed leaves out the includes that no search follows.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"rapport/fhir"
@@ -14,7 +13,7 @@ import (
 //
 // Source: https://hl7.org/fhir/R4/http.html#create and #ccreate
 func (rt *Router) create(ctx context.Context, r *Request, typ string, links *links) (*plan, error) {
-	if err := plain(r); err != nil {
+	if err := plain(r.Query); err != nil {
 		return nil, err
 	}
 	res, err := rt.content(ctx, r.Body, typ, links)
@@ -30,7 +29,8 @@ func (rt *Router) create(ctx context.Context, r *Request, typ string, links *lin
 		if served, ok := rt.Served.Type(typ); !ok || !served.ConditionalCreate {
 			return nil, fhir.Errorf(fhir.NotSupported, "", "If-None-Exist is not served for %s; leave it out.", typ)
 		}
-		q, err := rt.criteria(typ, crit)
+		// Some clients send Type?criteria.
+		q, err := rt.criteriaOf(typ, strings.TrimPrefix(strings.TrimPrefix(crit, typ), "?"))
 		if err != nil {
 			return nil, err
 		}
@@ -72,13 +72,8 @@ func (rt *Router) content(ctx context.Context, body []byte, typ string, links *l
 	return res, nil
 }
 
-// criteria reads "identifier=…" of a conditional create or reference.
-func (rt *Router) criteria(typ, s string) (fhir.Query, error) {
-	s = strings.TrimPrefix(strings.TrimPrefix(s, typ), "?") // some clients send Type?criteria
-	vs, err := url.ParseQuery(s)
-	if err != nil || len(vs) == 0 {
-		return fhir.Query{}, &fhir.Error{Code: fhir.Invalid, Detail: "The criteria cannot be read; write them as in a search URL, e.g. identifier=system|value."}
-	}
+// criteria reads the parameters that name one resource.
+func (rt *Router) criteria(typ string, vs url.Values) (fhir.Query, error) {
 	for name := range vs {
 		if strings.HasPrefix(name, "_") && name != "_id" && name != "_tag" {
 			return fhir.Query{}, &fhir.Error{Code: fhir.Invalid, Detail: "Criteria name search parameters only; leave out parameters that shape a result."}
@@ -99,22 +94,27 @@ func (rt *Router) put(ctx context.Context, tx fhir.Tx, r *Request, res fhir.Reso
 		return Response{}, err
 	}
 	if w.Effect == fhir.Created || w.Effect == fhir.Updated {
-		for _, follow := range rt.Follow {
-			if err := follow(ctx, tx, w); err != nil {
-				return Response{}, err
-			}
+		if err := rt.follows(ctx, tx, w); err != nil {
+			return Response{}, err
 		}
 	}
 	h := versionHeader(w.Resource)
-	resp := Response{Status: http.StatusOK, Header: h, Body: w.Resource.Body()}
+	resp := Response{Status: http.StatusOK, Header: h, Body: prefers(r.Header).shown(w), did: w.Head}
 	if w.Effect == fhir.Created {
 		resp.Status = http.StatusCreated
 	}
 	if w.Effect != fhir.Unchanged {
-		h.Set("Location", rt.Base+"/"+w.Key.String()+"/_history/"+strconv.FormatInt(w.Version, 10))
-	}
-	if strings.Contains(r.Header.Get("Prefer"), "return=minimal") {
-		resp.Body = nil
+		h.Set("Location", rt.location(w.Key, w.Version))
 	}
 	return resp, nil
+}
+
+// follows does what must come of a write.
+func (rt *Router) follows(ctx context.Context, tx fhir.Tx, w fhir.Written) error {
+	for _, follow := range rt.Follow {
+		if err := follow(ctx, tx, w); err != nil {
+			return err
+		}
+	}
+	return nil
 }

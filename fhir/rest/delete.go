@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
 
 	"rapport/fhir"
 )
@@ -12,7 +11,7 @@ import (
 //
 // Source: https://hl7.org/fhir/R4/http.html#delete
 func (rt *Router) delete(r *Request, k fhir.Key) (*plan, error) {
-	if err := plain(r); err != nil {
+	if err := plain(r.Query); err != nil {
 		return nil, err
 	}
 	match, err := ifMatch(r)
@@ -22,15 +21,7 @@ func (rt *Router) delete(r *Request, k fhir.Key) (*plan, error) {
 	return &plan{
 		act: fhir.Act{Interaction: fhir.Delete, Type: k.Type, ID: k.ID},
 		write: func(ctx context.Context, tx fhir.Tx, _ fhir.Resource) (Response, error) {
-			w, err := tx.Delete(ctx, k, fhir.Condition{IfMatch: match})
-			if err != nil {
-				return Response{}, err
-			}
-			h := http.Header{}
-			if w.Effect == fhir.Removed {
-				h.Set("ETag", etag(w.Version))
-			}
-			return Response{Status: http.StatusNoContent, Header: h}, nil
+			return rt.remove(ctx, tx, r, k, match)
 		},
 	}, nil
 }

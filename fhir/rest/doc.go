@@ -2,8 +2,13 @@
 // with the caller's [fhir.Gate], a [Response] comes out. One file per
 // interaction, named as in https://hl7.org/fhir/R4/valueset-type-restful-interaction.html:
 //
-//	read.go vread.go create.go update.go delete.go history.go search.go
+//	read.go vread.go create.go update.go patch.go delete.go history.go search.go
 //	transaction.go batch.go capabilities.go
+//
+// conditional.go is what update, patch and delete do with criteria in place of an id;
+// everything.go and validate.go are operations, and operation.go is how other packages
+// add theirs. shape.go (_elements, _summary), prefer.go and once.go (Idempotency-Key)
+// concern several interactions.
 //
 // router.go tells requests apart by what fhir/spec's capability.json serves;
 // outcome.go holds the one table from error codes to HTTP.
@@ -15,9 +20,8 @@
 //
 // # Limits
 //
-// Not served yet: POST _search, PATCH, conditional update and delete, the history of
-// a type or the system. Conditional references are resolved in transactions alone,
-// on what was there before them.
+// Conditional references are resolved in transactions alone, on what was there before
+// them. A conditional delete is of one resource.
 //
 // # Decisions
 //
@@ -34,4 +38,14 @@
 // Entries of a transaction are not read before the transaction starts: conditional
 // creates and conditional references are resolved inside it, on what its caller
 // may see.
+//
+// A POST search keeps its parameters out of the self link too: who posts them wants
+// them in no URL.
+//
+// What is remembered of a request with an Idempotency-Key is what it did: statuses,
+// keys and versions. The answer that is told again is read again, through the gate:
+// whoever may no longer see it does not get it from a memory.
+//
+// A patch is read, changed and written in one transaction, and its reading is decided
+// as reading: by "test" it tells what is there.
 package rest

@@ -118,7 +118,7 @@ func (l *links) find(ctx context.Context, rt *Router, tx fhir.Tx, refs []fhir.No
 			continue
 		}
 		typ, crit, _ := strings.Cut(ref, "?")
-		q, err := rt.criteria(typ, crit)
+		q, err := rt.criteriaOf(typ, crit)
 		if err != nil {
 			return err
 		}

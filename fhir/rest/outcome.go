@@ -20,6 +20,7 @@ var statuses = [...]int{
 	fhir.Invariant:    http.StatusUnprocessableEntity,
 	fhir.BusinessRule: http.StatusUnprocessableEntity,
 	fhir.NotSupported: http.StatusBadRequest,
+	fhir.NotAllowed:   http.StatusMethodNotAllowed,
 	fhir.NotFound:     http.StatusNotFound,
 	fhir.Deleted:      http.StatusGone,
 	fhir.Stale:        http.StatusPreconditionFailed,
@@ -63,4 +64,10 @@ func Failure(err error) Response {
 		r.Header.Set("Retry-After", "5")
 	}
 	return r
+}
+
+// told is an OperationOutcome about what went well.
+func told(detail string) []byte {
+	return fhir.NewObject().Set("resourceType", "OperationOutcome").Set("issue", []*fhir.Object{fhir.NewObject().
+		Set("severity", "information").Set("code", "informational").Set("details", fhir.NewObject().Set("text", detail))}).JSON()
 }

@@ -14,7 +14,8 @@ import (
 //
 // Source: https://hl7.org/fhir/R4/http.html#read and #cread
 func (rt *Router) read(r *Request, k fhir.Key) (*plan, error) {
-	if err := plain(r); err != nil {
+	shown, err := shapeOfOne(r, k.Type)
+	if err != nil {
 		return nil, err
 	}
 	return &plan{
@@ -27,9 +28,22 @@ func (rt *Router) read(r *Request, k fhir.Key) (*plan, error) {
 			if unchanged(r.Header, res) {
 				return Response{Status: http.StatusNotModified, Header: versionHeader(res)}, nil
 			}
-			return Response{Status: http.StatusOK, Header: versionHeader(res), Body: res.Body()}, nil
+			return Response{Status: http.StatusOK, Header: versionHeader(res), Body: shown.of(res)}, nil
 		},
 	}, nil
+}
+
+// shapeOfOne is the shape of an answer that holds one resource, which takes no other
+// parameters.
+func shapeOfOne(r *Request, typ string) (shape, error) {
+	s, rest, err := shapeOf(r.Query, typ)
+	if err != nil {
+		return s, err
+	}
+	if s.summary == "count" {
+		return s, &fhir.Error{Code: fhir.Invalid, Detail: "_summary=count counts what a search finds; here it is true, text, data or false."}
+	}
+	return s, plain(rest)
 }
 
 // unchanged answers If-None-Match, else If-Modified-Since.

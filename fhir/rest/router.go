@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"rapport/fhir"
@@ -66,6 +67,7 @@ type Response struct {
 	// Stream, in place of Body, writes what is too large to hold. Its error comes too
 	// late for a status: the transport breaks the connection off.
 	Stream func(w io.Writer) error
+	did    fhir.Head // what a write wrote; zero: nothing
 }
 
 // plan is a request made ready. Exactly one of look and write is set.
@@ -103,20 +105,40 @@ func (rt *Router) serve(ctx context.Context, r *Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	return p.run(ctx, r.Gate)
+	return rt.run(ctx, r, p)
 }
 
-func (p *plan) run(ctx context.Context, g fhir.Gate) (resp Response, err error) {
+func (rt *Router) run(ctx context.Context, r *Request, p *plan) (resp Response, err error) {
 	if p.look != nil {
-		err = g.View(ctx, p.act, func(in fhir.Reader) (err error) {
+		err = r.Gate.View(ctx, p.act, func(in fhir.Reader) (err error) {
 			resp, err = p.look(ctx, in)
 			return err
 		})
 		return resp, err
 	}
-	err = g.Update(ctx, p.act, func(tx fhir.Tx) (err error) {
-		resp, err = p.write(ctx, tx, p.body)
-		return err
+	o, err := onceOf(r)
+	if err != nil {
+		return Response{}, err
+	}
+	err = r.Gate.Update(ctx, p.act, func(tx fhir.Tx) (err error) {
+		if o == nil {
+			resp, err = p.write(ctx, tx, p.body)
+			return err
+		}
+		before, done, err := o.recall(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if done {
+			if resp, err = rt.again(ctx, tx, r, before.Results[0]); err == nil {
+				resp.Header.Set(replayed, "true")
+			}
+			return err
+		}
+		if resp, err = p.write(ctx, tx, p.body); err != nil {
+			return err
+		}
+		return o.remember(ctx, tx, resp)
 	})
 	return resp, err
 }
@@ -133,6 +155,9 @@ func (rt *Router) fail(ctx context.Context, err error) Response {
 func (rt *Router) prepare(ctx context.Context, r *Request, links *links) (*plan, error) {
 	if err := format(r); err != nil {
 		return nil, err
+	}
+	if r.Path == "_history" && (r.Method == http.MethodGet || r.Method == http.MethodHead) && slices.Contains(rt.Served.System, fhir.HistorySystem) {
+		return rt.histories(r, "")
 	}
 	seg := strings.Split(r.Path, "/")
 	typ := seg[0]
@@ -154,6 +179,14 @@ func (rt *Router) prepare(ctx context.Context, r *Request, links *links) (*plan,
 	shape := method
 	switch {
 	case len(seg) == 1:
+	case len(seg) == 2 && id == "_search":
+		id, shape = "", shape+" search"
+	case len(seg) == 2 && id == "_history":
+		id, shape = "", shape+" histories"
+	case len(seg) == 2 && id == "$validate":
+		id, shape = "", shape+" $validate"
+	case len(seg) == 3 && fhir.ValidID(id) && (seg[2] == "$everything" || seg[2] == "$validate"):
+		shape += " " + seg[2]
 	case len(seg) == 2 && strings.HasPrefix(id, "$") || strings.HasPrefix(id, "_"):
 		return nil, fhir.Errorf(fhir.NotSupported, "", "This operation is not served on %s; /metadata lists those that are.", typ)
 	case !fhir.ValidID(id):
@@ -173,8 +206,22 @@ func (rt *Router) prepare(ctx context.Context, r *Request, links *links) (*plan,
 	switch shape {
 	case "GET":
 		p, err = rt.search(r, typ)
+	case "POST search":
+		p, err = rt.posted(r, typ)
+	case "PUT":
+		p, err = rt.conditionalUpdate(ctx, r, typ, links)
+	case "DELETE":
+		p, err = rt.conditionalDelete(r, typ)
+	case "PATCH", "PATCH id":
+		p, err = rt.patch(r, k)
+	case "GET histories":
+		p, err = rt.histories(r, typ)
 	case "POST":
 		p, err = rt.create(ctx, r, typ, links)
+	case "GET $everything":
+		p, err = rt.everything(r, k)
+	case "POST $validate", "GET $validate":
+		p, err = rt.validate(r, k)
 	case "GET id":
 		p, err = rt.read(r, k)
 	case "PUT id":
@@ -191,14 +238,14 @@ func (rt *Router) prepare(ctx context.Context, r *Request, links *links) (*plan,
 	if err != nil {
 		return nil, err
 	}
-	if !served.Allows(p.act.Interaction) {
+	if p.act.Operation == "" && p.act.Interaction != fhir.HistorySystem && !served.Allows(p.act.Interaction) {
 		return nil, notServed(typ)
 	}
 	return p, nil
 }
 
 func notServed(typ string) error {
-	return fhir.Errorf(fhir.NotSupported, "", "This interaction is not served for %s; /metadata lists those that are.", typ)
+	return fhir.Errorf(fhir.NotAllowed, "", "This interaction is not served for %s; /metadata lists those that are.", typ)
 }
 
 // format accepts what we can answer in: JSON.
@@ -212,8 +259,8 @@ func format(r *Request) error {
 
 // plain refuses parameters that the interaction does not know: one that is
 // silently ignored could have been meant to narrow the answer.
-func plain(r *Request) error {
-	for name := range r.Query {
+func plain(vs url.Values) error {
+	for name := range vs {
 		if name != "_format" && name != "_pretty" {
 			return fhir.Errorf(fhir.NotSupported, "", "The parameter %s is not served here; leave it out.", printable(name))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"rapport/fhir"
@@ -13,32 +14,39 @@ import (
 //
 // Source: https://hl7.org/fhir/R4/http.html#search
 func (rt *Router) search(r *Request, typ string) (*plan, error) {
+	shown, vs, err := shapeOf(r.Query, typ)
+	if err != nil {
+		return nil, err
+	}
 	var q fhir.Query
 	var ignored []string
-	self := ""
-	if pages, ok := r.Query["_page"]; ok {
+	var self []string
+	if pages, ok := vs["_page"]; ok {
 		if len(pages) != 1 || pages[0] == "" {
 			return nil, fhir.Missing(fhir.Key{})
 		}
-		for name := range r.Query {
+		for name := range vs {
 			if name != "_page" && name != "_format" && name != "_pretty" {
 				return nil, &fhir.Error{Code: fhir.Invalid, Detail: "_page stands alone: it holds the whole search. Follow the next link as it is."}
 			}
 		}
 		q = fhir.Query{Type: typ, After: pages[0]}
-		self = rt.Base + "/" + typ + "?_page=" + url.QueryEscape(pages[0])
+		self = []string{"_page=" + url.QueryEscape(pages[0])}
 	} else {
-		lenient := strings.Contains(r.Header.Get("Prefer"), "handling=lenient")
-		req, err := rt.Search.Parse(typ, withoutFormat(r.Query), lenient)
+		req, err := rt.Search.Parse(typ, withoutFormat(vs), prefers(r.Header).lenient)
 		if err != nil {
 			return nil, badRequest(err)
 		}
 		q, ignored = req.Query, req.Ignored
-		self = rt.Base + "/" + typ
-		if s := req.Self(); s != "" {
-			self += "?" + s
+		self = []string{req.Self()}
+		if r.Method == http.MethodPost {
+			self = nil // who posts a search keeps it out of URLs
 		}
 	}
+	if shown.summary == "count" {
+		q.Count, q.Total, q.Include, q.RevInclude = 0, true, nil, nil
+	}
+	address := rt.Base + "/" + typ
 	return &plan{
 		act: fhir.Act{Interaction: fhir.SearchType, Type: typ, Query: q.Canonical()},
 		look: func(ctx context.Context, in fhir.Reader) (Response, error) {
@@ -52,15 +60,15 @@ func (rt *Router) search(r *Request, typ string) (*plan, error) {
 			}
 			next := ""
 			if set.Next != "" {
-				next = rt.Base + "/" + typ + "?_page=" + url.QueryEscape(set.Next)
+				next = withQuery(address, "_page="+url.QueryEscape(set.Next), shown.query())
 			}
-			w.links([2]string{"self", self}, [2]string{"next", next})
+			w.links([2]string{"self", withQuery(address, append(self, shown.query())...)}, [2]string{"next", next})
 			for _, e := range set.Entries {
 				mode := "match"
 				if e.Mode == fhir.Included {
 					mode = "include"
 				}
-				w.entry(rt.Base+"/"+e.Key.String(), e.Resource.Body(), fhir.NewObject().Set("search", fhir.NewObject().Set("mode", mode)))
+				w.entry(rt.Base+"/"+e.Key.String(), shown.of(e.Resource), fhir.NewObject().Set("search", fhir.NewObject().Set("mode", mode)))
 			}
 			if len(ignored) > 0 {
 				warn := Outcome(&fhir.Error{Code: fhir.NotSupported, Warn: true,
@@ -70,6 +78,35 @@ func (rt *Router) search(r *Request, typ string) (*plan, error) {
 			return Response{Status: http.StatusOK, Header: http.Header{}, Body: w.done()}, nil
 		},
 	}, nil
+}
+
+// withQuery adds to an address what of a query there is.
+func withQuery(address string, parts ...string) string {
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	if len(parts) == 0 {
+		return address
+	}
+	return address + "?" + strings.Join(parts, "&")
+}
+
+// posted: POST [base]/[type]/_search, the parameters in the body, so that no log on the
+// way holds them. Those of the URL count too.
+//
+// Source: https://hl7.org/fhir/R4/http.html#search
+func (rt *Router) posted(r *Request, typ string) (*plan, error) {
+	vs, err := url.ParseQuery(strings.TrimSpace(string(r.Body)))
+	if err != nil {
+		return nil, &fhir.Error{Code: fhir.Invalid, Detail: "The parameters in the body cannot be read: separate them by & and escape what is special."}
+	}
+	all := url.Values{}
+	for _, from := range []url.Values{r.Query, vs} {
+		for name, v := range from {
+			all[name] = append(all[name], v...)
+		}
+	}
+	c := *r
+	c.Query = all
+	return rt.search(&c, typ)
 }
 
 func withoutFormat(vs url.Values) url.Values {

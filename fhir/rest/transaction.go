@@ -21,7 +21,7 @@ const maxEntries = 5000
 //
 // Source: https://hl7.org/fhir/R4/http.html#transaction
 func (rt *Router) bundle(ctx context.Context, r *Request) (Response, error) {
-	if err := plain(r); err != nil {
+	if err := plain(r.Query); err != nil {
 		return Response{}, err
 	}
 	b, err := fhir.Parse(r.Body)
@@ -55,7 +55,7 @@ type entry struct {
 }
 
 // order is the one in which a transaction's entries take effect.
-var order = map[string]int{http.MethodDelete: 0, http.MethodPost: 1, http.MethodPut: 2, http.MethodGet: 3, http.MethodHead: 3}
+var order = map[string]int{http.MethodDelete: 0, http.MethodPost: 1, http.MethodPut: 2, http.MethodPatch: 2, http.MethodGet: 3, http.MethodHead: 3}
 
 // transaction runs all entries or none, each decided and audited by itself.
 func (rt *Router) transaction(ctx context.Context, r *Request, b fhir.Resource) (Response, error) {
@@ -66,10 +66,24 @@ func (rt *Router) transaction(ctx context.Context, r *Request, b fhir.Resource) 
 	if err := rt.ready(ctx, es); err != nil {
 		return Response{}, err
 	}
+	o, err := onceOf(r)
+	if err != nil {
+		return Response{}, err
+	}
 	todo := slices.Clone(es)
 	slices.SortStableFunc(todo, func(a, b *entry) int { return order[a.req.Method] - order[b.req.Method] })
 
+	again := false
 	err = r.Gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) error {
+		if o != nil {
+			before, done, err := o.recall(ctx, tx)
+			if err != nil {
+				return err
+			}
+			if again = done; again {
+				return rt.tellAgain(ctx, tx, es, before)
+			}
+		}
 		late, err := rt.late(ctx, tx, es)
 		if err != nil {
 			return err
@@ -87,16 +101,42 @@ func (rt *Router) transaction(ctx context.Context, r *Request, b fhir.Resource) 
 				return e.name(err)
 			}
 		}
-		return nil
+		if o == nil {
+			return nil
+		}
+		rs := make([]Response, len(es))
+		for i, e := range es {
+			rs[i] = e.resp
+		}
+		return o.remember(ctx, tx, rs...)
 	})
 	if err != nil {
 		return Response{}, err
+	}
+	h := http.Header{}
+	if again {
+		h.Set(replayed, "true")
 	}
 	w := newBundle("transaction-response", rt)
 	for _, e := range es {
 		w.answer(e.resp)
 	}
-	return Response{Status: http.StatusOK, Header: http.Header{}, Body: w.done()}, nil
+	return Response{Status: http.StatusOK, Header: h, Body: w.done()}, nil
+}
+
+// tellAgain answers entries as they were answered before. Reads are read anew.
+func (rt *Router) tellAgain(ctx context.Context, tx fhir.Tx, es []*entry, before kept) (err error) {
+	for i, e := range es {
+		if e.plan.look != nil {
+			e.resp, err = e.plan.look(ctx, tx.As(e.plan.act))
+		} else {
+			e.resp, err = rt.again(ctx, tx, e.req, before.Results[i])
+		}
+		if err != nil {
+			return e.name(err)
+		}
+	}
+	return nil
 }
 
 // answer adds the response of an entry.
@@ -136,7 +176,7 @@ func tell(n fhir.Node, i int, r *Request) (*entry, error) {
 	req := n.Get("request")
 	method, raw := req.Get("method").Text(), req.Get("url").Text()
 	if _, ok := order[method]; !ok {
-		return nil, e.name(fhir.Errorf(fhir.Invalid, "request.method", "An entry's method is GET, HEAD, POST, PUT or DELETE."))
+		return nil, e.name(fhir.Errorf(fhir.Invalid, "request.method", "An entry's method is GET, HEAD, POST, PUT, PATCH or DELETE."))
 	}
 	u, err := url.Parse(raw)
 	if err != nil || raw == "" || u.IsAbs() || u.Host != "" || strings.HasPrefix(raw, "/") || u.Fragment != "" || strings.Contains(u.EscapedPath(), "%") {
@@ -146,7 +186,7 @@ func tell(n fhir.Node, i int, r *Request) (*entry, error) {
 	if err != nil {
 		return nil, e.name(fhir.Errorf(fhir.Invalid, "request.url", "The parameters of the URL cannot be read."))
 	}
-	h := http.Header{}
+	h := http.Header{"Prefer": r.Header.Values("Prefer")}
 	for member, header := range map[string]string{"ifMatch": "If-Match", "ifNoneMatch": "If-None-Match", "ifNoneExist": "If-None-Exist", "ifModifiedSince": "If-Modified-Since"} {
 		if v := req.Get(member).Text(); v != "" {
 			h.Set(header, v)
@@ -179,12 +219,14 @@ func (rt *Router) ready(ctx context.Context, es []*entry) error {
 				criteria[e.req.Path+"?"+crit] = true
 				k = fhir.Key{} // which resource it is turns out inside the transaction
 			}
-		case http.MethodPut, http.MethodDelete:
+		case http.MethodPut, http.MethodPatch, http.MethodDelete:
 			var ok bool
 			if k, ok = fhir.ParseKey(e.req.Path); ok && seen[k] {
 				return e.name(fhir.Errorf(fhir.Invalid, "request.url", "Another entry changes the same resource; one transaction changes each once."))
 			}
-			seen[k] = true
+			if ok {
+				seen[k] = true
+			}
 		}
 		if e.fullURL != "" && !k.IsZero() {
 			if _, twice := to[e.fullURL]; twice {
@@ -217,7 +259,7 @@ func (rt *Router) late(ctx context.Context, tx fhir.Tx, es []*entry) (*links, er
 		if crit == "" || e.fullURL == "" {
 			continue
 		}
-		q, err := rt.criteria(e.req.Path, crit)
+		q, err := rt.criteriaOf(e.req.Path, strings.TrimPrefix(strings.TrimPrefix(crit, e.req.Path), "?"))
 		if err != nil {
 			return nil, e.name(err)
 		}

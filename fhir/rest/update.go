@@ -12,7 +12,7 @@ import (
 //
 // Source: https://hl7.org/fhir/R4/http.html#update
 func (rt *Router) update(ctx context.Context, r *Request, k fhir.Key, links *links) (*plan, error) {
-	if err := plain(r); err != nil {
+	if err := plain(r.Query); err != nil {
 		return nil, err
 	}
 	res, err := rt.content(ctx, r.Body, k.Type, links)

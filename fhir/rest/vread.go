@@ -12,7 +12,8 @@ import (
 //
 // Source: https://hl7.org/fhir/R4/http.html#vread
 func (rt *Router) vread(r *Request, k fhir.Key, vid string) (*plan, error) {
-	if err := plain(r); err != nil {
+	shown, err := shapeOfOne(r, k.Type)
+	if err != nil {
 		return nil, err
 	}
 	version, err := strconv.ParseInt(vid, 10, 64)
@@ -29,7 +30,7 @@ func (rt *Router) vread(r *Request, k fhir.Key, vid string) (*plan, error) {
 			if unchanged(r.Header, res) {
 				return Response{Status: http.StatusNotModified, Header: versionHeader(res)}, nil
 			}
-			return Response{Status: http.StatusOK, Header: versionHeader(res), Body: res.Body()}, nil
+			return Response{Status: http.StatusOK, Header: versionHeader(res), Body: shown.of(res)}, nil
 		},
 	}, nil
 }

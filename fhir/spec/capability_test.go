@@ -17,12 +17,12 @@ func TestCapabilityAgreesWithTheDefinitions(t *testing.T) {
 		if !R4().IsResource(typ.Name) {
 			t.Errorf("%s is no resource type", typ.Name)
 		}
-		for _, i := range []fhir.Interaction{fhir.Read, fhir.VRead, fhir.Create, fhir.Update, fhir.Delete, fhir.HistoryInstance, fhir.SearchType} {
+		for _, i := range []fhir.Interaction{fhir.Read, fhir.VRead, fhir.Create, fhir.Update, fhir.Patch, fhir.Delete, fhir.HistoryInstance, fhir.HistoryType, fhir.SearchType} {
 			if !typ.Allows(i) {
 				t.Errorf("%s: %s is not served", typ.Name, i)
 			}
 		}
-		if typ.Allows(fhir.Patch) || !typ.ConditionalCreate {
+		if !typ.ConditionalCreate {
 			t.Errorf("%s: %v", typ.Name, typ.Interactions)
 		}
 		for _, p := range typ.Params {

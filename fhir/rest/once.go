@@ -1,0 +1,123 @@
+package rest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"rapport/fhir"
+)
+
+// onceFor is how long a request with an Idempotency-Key is known again.
+const onceFor = 24 * time.Hour
+
+var onceForm = regexp.MustCompile(`^[\x21-\x7e]{1,200}$`)
+
+// once is a write that is done once however often it is sent: the one with its
+// Idempotency-Key that came first. What is kept of it is what it did, never a body: an
+// answer that is told again is read again, by what the caller may see now.
+//
+// Source: draft-ietf-httpapi-idempotency-key-header
+type once struct {
+	key    string
+	digest string // of method, address, conditions and body
+}
+
+// onceOf reads the Idempotency-Key; nil if there is none.
+func onceOf(r *Request) (*once, error) {
+	ks := r.Header.Values("Idempotency-Key")
+	if len(ks) == 0 {
+		return nil, nil
+	}
+	if len(ks) > 1 || !onceForm.MatchString(ks[0]) {
+		return nil, &fhir.Error{Code: fhir.Invalid, Detail: "An Idempotency-Key is one value of up to 200 visible characters, such as a UUID."}
+	}
+	h := sha256.New()
+	for _, s := range []string{r.Method, r.Path, r.Query.Encode(), r.Header.Get("If-Match"), r.Header.Get("If-None-Exist"), string(r.Body)} {
+		h.Write([]byte(strconv.Itoa(len(s)) + ":" + s))
+	}
+	return &once{ks[0], hex.EncodeToString(h.Sum(nil))}, nil
+}
+
+// kept is what is remembered of a request.
+type kept struct {
+	Digest  string   `json:"digest"`
+	Results []result `json:"results"`
+}
+
+// result is what one write did.
+type result struct {
+	Status  int    `json:"status"`
+	Key     string `json:"key,omitempty"`
+	Version int64  `json:"version,omitempty"`
+}
+
+// recall returns the answer to the request that came first; false if this is it.
+func (o *once) recall(ctx context.Context, tx fhir.Tx) (kept, bool, error) {
+	b, err := tx.Recall(ctx, o.key)
+	if err != nil || b == nil {
+		return kept{}, false, err
+	}
+	var k kept
+	if err := json.Unmarshal(b, &k); err != nil {
+		return kept{}, false, err
+	}
+	if k.Digest != o.digest {
+		return kept{}, false, &fhir.Error{Code: fhir.BusinessRule, Detail: "Another request was sent with this Idempotency-Key. Use a new key for each request."}
+	}
+	return k, true, nil
+}
+
+func (o *once) remember(ctx context.Context, tx fhir.Tx, rs ...Response) error {
+	k := kept{Digest: o.digest}
+	for _, r := range rs {
+		d := result{Status: r.Status}
+		if !r.did.Key.IsZero() {
+			d.Key, d.Version = r.did.Key.String(), r.did.Version
+		}
+		k.Results = append(k.Results, d)
+	}
+	b, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	return tx.Remember(ctx, o.key, b, onceFor)
+}
+
+// again tells a result again, as far as the caller may see it now.
+func (rt *Router) again(ctx context.Context, tx fhir.Tx, r *Request, d result) (Response, error) {
+	resp := Response{Status: d.Status, Header: http.Header{}}
+	k, ok := fhir.ParseKey(d.Key)
+	if !ok {
+		return resp, nil
+	}
+	if d.Status == http.StatusNoContent {
+		resp.Header.Set("ETag", etag(d.Version))
+		return resp, nil
+	}
+	res, err := tx.As(fhir.Act{Interaction: fhir.VRead, Type: k.Type, ID: k.ID}).ReadVersion(ctx, k, d.Version)
+	switch {
+	case fhir.Is(err, fhir.Forbidden): // it may write and not read: it knows what it sent
+		resp.Header.Set("ETag", etag(d.Version))
+		resp.Header.Set("Location", rt.location(k, d.Version))
+		return resp, nil
+	case err != nil:
+		return Response{}, err
+	}
+	resp.Header = versionHeader(res)
+	resp.Header.Set("Location", rt.location(k, d.Version))
+	resp.Body = prefers(r.Header).shown(fhir.Written{Head: fhir.Head{Key: k}, Effect: fhir.Unchanged, Resource: res})
+	return resp, nil
+}
+
+func (rt *Router) location(k fhir.Key, version int64) string {
+	return rt.Base + "/" + k.String() + "/_history/" + strconv.FormatInt(version, 10)
+}
+
+// replayed is the header by which a caller tells an answer that was told before.
+const replayed = "Idempotent-Replayed"
