@@ -3,10 +3,12 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"rapport/fhir"
 	"rapport/fhir/search"
@@ -187,4 +189,11 @@ func (t *memoryTx) Derive(ctx context.Context, _ fhir.Head, rs ...fhir.Resource)
 func (t *memoryTx) Enqueue(_ context.Context, w fhir.Work) error {
 	t.works = append(slices.Clip(t.works), w)
 	return nil
+}
+
+// No route of this package's own remembers anything.
+func (t *memoryTx) Recall(context.Context, string) ([]byte, error) { return nil, errors.ErrUnsupported }
+
+func (t *memoryTx) Remember(context.Context, string, []byte, time.Duration) error {
+	return errors.ErrUnsupported
 }

@@ -133,6 +133,10 @@ func (t *memoryTx) History(context.Context, fhir.Scope, fhir.Span) (fhir.Set, er
 
 func (t *memoryTx) Enqueue(context.Context, fhir.Work) error { return errNotUsed }
 
+func (*memoryTx) Recall(context.Context, string) ([]byte, error) { return nil, errNotUsed }
+
+func (*memoryTx) Remember(context.Context, string, []byte, time.Duration) error { return errNotUsed }
+
 var errNotUsed = errors.New("an import has no use for this")
 
 // ids counts.
