@@ -14,7 +14,7 @@ var follows = map[string][]string{
 	"Observation":           {"Observation", "Flag", "Task"},
 	"Encounter":             {"Procedure"},
 	"ServiceRequest":        {"Task"},
-	"Task":                  {"Communication"},
+	"Task":                  {"Communication", "ServiceRequest"},
 }
 
 // Derive implements fhir.Tx. What follows is about the same patients as its

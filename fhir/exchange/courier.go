@@ -147,6 +147,8 @@ func (c *Courier) run(ctx context.Context, w fhir.Work) error {
 		return c.withdraw(ctx, c.Partners[i], j)
 	case Answer:
 		return c.answer(ctx, c.Partners[i], j)
+	case Settle:
+		return c.settle(ctx, j)
 	}
 	return &fhir.Error{Code: fhir.Invalid, Detail: "no such kind of work"}
 }

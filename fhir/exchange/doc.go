@@ -1,6 +1,8 @@
 // Package exchange carries referrals to partners and answers back.
 //
 //   - state.go: which status of a Task may follow which, and by whom.
+//   - business.go: what a Task says beside its status: scheduled, not come, ….
+//   - request.go: the ServiceRequest, in step with its Task.
 //   - follow.go: what a write of a Task sets going, in the write's transaction.
 //   - courier.go: takes work from the outbox and brings it to the partner.
 //   - deliver.go, withdraw.go: a referral, and its end by the one who sent it.
@@ -45,6 +47,12 @@
 // A cancellation that crosses the beginning of the work wins: the sender's Task has
 // ended, and what has ended stays so. One that crosses its end does not, nor does the
 // end; both works are given up and name the state that they met, for people to settle.
+//
+// A ServiceRequest is written by its sender alone, in the transaction of the step that
+// moves it; where a partner takes the step, which may not read it, by the courier from a
+// work of that transaction. What the receiver rejects, fails or gives up leaves it
+// active: the sender asks somebody else with a new Task, or revokes it. Rejected: the
+// receiver's copy following by itself, which would be a second author.
 //
 // An Organization is created only if the partner knows none of its identifiers: the
 // receiver's own, which the Task names as owner, must not be made a second time.

@@ -19,6 +19,7 @@ const (
 	Deliver  = "deliver"  // bring a new referral to the partner that shall take it
 	Withdraw = "withdraw" // tell that partner that it is cancelled or was an error
 	Answer   = "answer"   // bring status and output back to the partner that sent it
+	Settle   = "settle"   // bring our ServiceRequest in step with its Task
 )
 
 // job is the body of a Work: keys, no content.
@@ -53,10 +54,11 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 	if !isReferral(task) {
 		return nil
 	}
-	from, err := statusBefore(ctx, tx, w)
+	before, err := versionBefore(ctx, tx, w)
 	if err != nil {
 		return err
 	}
+	from := before.Get("status").Text()
 	p, err := f.parties(ctx, tx, task, w.By)
 	if err != nil {
 		return err
@@ -77,8 +79,23 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 	if err := guard(task); err != nil {
 		return err
 	}
+	if code := BusinessOf(task); from != "" && code != BusinessOf(before) {
+		if err := CheckBusiness(status, code, side); err != nil {
+			return err
+		}
+	}
 	if from != "" && from != status {
 		if err := noteStep(ctx, tx, w, side); err != nil {
+			return err
+		}
+	}
+	// A Task that begins otherwise than «requested» is a record, and so is its request.
+	if p.from == nil && from != status && (from != "" || status == "requested") {
+		later, err := keepRequest(ctx, tx, w, side)
+		if err == nil && later && p.to != nil {
+			err = f.enqueue(ctx, tx, Settle, w.Head, p.to.Name)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -94,19 +111,19 @@ func isReferral(task fhir.Node) bool {
 	return ok && k.Type == "ServiceRequest" && task.Get("code").HasCoding("http://hl7.org/fhir/CodeSystem/task-code", "fulfill")
 }
 
-// statusBefore returns the status that the write replaced, "" if there was none.
-func statusBefore(ctx context.Context, tx fhir.Tx, w fhir.Written) (string, error) {
+// versionBefore returns what the write replaced, nothing if there was nothing.
+func versionBefore(ctx context.Context, tx fhir.Tx, w fhir.Written) (fhir.Node, error) {
 	if w.Version <= 1 {
-		return "", nil
+		return fhir.Node{}, nil
 	}
 	before, err := tx.ReadVersion(ctx, w.Key, w.Version-1)
 	if fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.NotFound) {
-		return "", nil // a tombstone: it begins anew
+		return fhir.Node{}, nil // a tombstone: it begins anew
 	}
 	if err != nil {
-		return "", err
+		return fhir.Node{}, err
 	}
-	return before.Root().Get("status").Text(), nil
+	return before.Root(), nil
 }
 
 // parties of a Task: to whom it goes, from whom it came, who writes it. Each is nil

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,14 +99,14 @@ func (q *quietly) Before(ctx context.Context, _ string, rs ...policy.Record) err
 type world struct {
 	t   testing.TB
 	now time.Time
-	ids int
+	ids atomic.Int64
 
 	clinic, hospital *side
 }
 
 func (w *world) clock() time.Time { return w.now }
 
-func (w *world) id() string { w.ids++; return fmt.Sprintf("id-%d", w.ids) }
+func (w *world) id() string { return fmt.Sprintf("id-%d", w.ids.Add(1)) }
 
 // side is one gateway.
 type side struct {
