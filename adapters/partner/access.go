@@ -23,11 +23,11 @@ func (p *peer) access(ctx context.Context, stale string) (string, error) {
 	p.token = ""
 	if p.endpoint == "" {
 		var d discovery
-		b, err := p.raw(ctx, http.MethodGet, p.Base+"/.well-known/smart-configuration", nil, http.Header{"Accept": {"application/json"}})
+		a, err := p.raw(ctx, http.MethodGet, p.Base+"/.well-known/smart-configuration", nil, http.Header{"Accept": {"application/json"}})
 		if err != nil {
 			return "", err
 		}
-		if err := decode(b, &d); err != nil {
+		if err := decode(a.body, &d); err != nil {
 			return "", err
 		}
 		if err := trusted(p.Base, d.TokenEndpoint); err != nil {
@@ -45,7 +45,7 @@ func (p *peer) access(ctx context.Context, stale string) (string, error) {
 		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
 		"client_assertion":      {assertion},
 	}
-	b, err := p.raw(ctx, http.MethodPost, p.endpoint, []byte(form.Encode()), http.Header{
+	a, err := p.raw(ctx, http.MethodPost, p.endpoint, []byte(form.Encode()), http.Header{
 		"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}})
 	if err != nil {
 		if fhir.Is(err, fhir.Invalid) || fhir.Is(err, fhir.Login) {
@@ -55,7 +55,7 @@ func (p *peer) access(ctx context.Context, stale string) (string, error) {
 		return "", err
 	}
 	var t tokenAnswer
-	if err := decode(b, &t); err != nil {
+	if err := decode(a.body, &t); err != nil {
 		return "", err
 	}
 	if t.AccessToken == "" || !strings.EqualFold(t.TokenType, "bearer") {

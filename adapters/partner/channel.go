@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +30,9 @@ type Config struct {
 	Key    string `yaml:"key"`
 	Scope  string `yaml:"scope,omitempty"` // to ask for; default system/*.cruds
 	Token  string `yaml:"token,omitempty"` // its token endpoint; default: what its smart-configuration says
+	// Delivery is how packages go to it: auto (default: by its CapabilityStatement),
+	// transaction, message or creates.
+	Delivery exchange.Way `yaml:"delivery,omitempty"`
 }
 
 // Identifier is a FHIR Identifier.
@@ -60,6 +64,9 @@ func (c Config) Validate() error {
 			return fmt.Errorf("token: must be the absolute https URL of the token endpoint; plain http is for loopback only")
 		}
 	}
+	if c.Delivery != "" && !slices.Contains(exchange.Ways(), c.Delivery) {
+		return fmt.Errorf("delivery: is one of auto, transaction, message, creates")
+	}
 	if c.Client == "" || c.Key == "" {
 		return fmt.Errorf("client and key: our registration at the partner's issuer is needed")
 	}
@@ -68,7 +75,7 @@ func (c Config) Validate() error {
 
 // Partner returns what exchange needs to know of it.
 func (c Config) Partner() exchange.Partner {
-	return exchange.Partner{Name: c.Name, Base: c.Base, System: c.Organization.System, Value: c.Organization.Value}
+	return exchange.Partner{Name: c.Name, Base: c.Base, System: c.Organization.System, Value: c.Organization.Value, Delivery: c.Delivery}
 }
 
 // Assert signs a client assertion (RFC 7523) for a token endpoint.
@@ -94,6 +101,8 @@ type peer struct {
 	token    string
 	expires  time.Time
 	endpoint string // the token endpoint, once discovered
+
+	notBefore time.Time // the partner asked to be left alone until then
 }
 
 // New returns a channel. assert gives the signer of each partner's key.
@@ -137,33 +146,6 @@ func (ch *Channel) Transact(ctx context.Context, to exchange.Partner, bundle fhi
 		err = &fhir.Error{Code: fhir.Invalid, Detail: "the partner answered a transaction with something else"}
 	}
 	return r, err
-}
-
-// Search returns the matches of the first page.
-func (ch *Channel) Search(ctx context.Context, at exchange.Partner, typ string, params url.Values) ([]fhir.Resource, error) {
-	p, err := ch.peer(at)
-	if err != nil {
-		return nil, err
-	}
-	b, err := p.do(ctx, http.MethodGet, "/"+typ+"?"+params.Encode(), nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	if b.Type != "Bundle" {
-		return nil, &fhir.Error{Code: fhir.Invalid, Detail: "the partner answered a search with something else"}
-	}
-	var rs []fhir.Resource
-	for e := range b.Root().Get("entry").Elements() {
-		if mode := e.At("search", "mode").Text(); mode != "" && mode != "match" {
-			continue
-		}
-		r, err := fhir.ResourceOf(e.Get("resource"))
-		if err != nil || r.Type != typ {
-			return nil, &fhir.Error{Code: fhir.Invalid, Detail: "the partner answered a search with something else", Err: err}
-		}
-		rs = append(rs, r)
-	}
-	return rs, nil
 }
 
 // Put updates a resource at the version given. A partner that answers without a body

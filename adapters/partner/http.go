@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"rapport/fhir"
+	"rapport/fhir/exchange"
 )
 
 // maxAnswer bounds what is read of an answer, in bytes.
@@ -44,36 +46,59 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// do sends one FHIR request with a token; a token that is refused is renewed once.
+// answer is what came back of a request that succeeded.
+type answer struct {
+	body   []byte
+	header http.Header
+}
+
+// do sends one FHIR request with a token and reads a resource; a token that is refused
+// is renewed once. Where an answer may be empty it returns the zero Resource.
 func (p *peer) do(ctx context.Context, method, path string, body []byte, h http.Header) (fhir.Resource, error) {
-	if !p.breaker.TryAcquirePermit() {
-		return fhir.Resource{}, &fhir.Error{Code: fhir.Transient, Detail: "the partner has not answered lately; waiting before the next try"}
-	}
-	b, err := p.authorised(ctx, method, path, body, h)
-	if fhir.Is(err, fhir.Transient) {
-		p.breaker.RecordFailure()
-	} else {
-		p.breaker.RecordSuccess()
-	}
+	a, err := p.ask(ctx, method, path, body, h)
 	if err != nil {
 		return fhir.Resource{}, err
 	}
-	if len(b) == 0 && method == http.MethodPut {
+	if len(a.body) == 0 && method == http.MethodPut {
 		return fhir.Resource{}, nil
 	}
-	r, err := fhir.Parse(b)
+	return a.resource()
+}
+
+func (a answer) resource() (fhir.Resource, error) {
+	r, err := fhir.Parse(a.body)
 	if err != nil {
 		return fhir.Resource{}, &fhir.Error{Code: fhir.Transient, Detail: "the partner's answer is no FHIR resource", Err: err}
 	}
 	return r, nil
 }
 
-func (p *peer) authorised(ctx context.Context, method, path string, body []byte, h http.Header) ([]byte, error) {
+// ask sends one request, unless the partner is not to be met now.
+func (p *peer) ask(ctx context.Context, method, path string, body []byte, h http.Header) (answer, error) {
+	if p.waits() {
+		return answer{}, &fhir.Error{Code: fhir.Throttled, Detail: "the partner asked to wait", Err: exchange.ErrUnsent}
+	}
+	if !p.breaker.TryAcquirePermit() {
+		return answer{}, &fhir.Error{Code: fhir.Transient, Detail: "the partner has not answered lately; waiting before the next try", Err: exchange.ErrUnsent}
+	}
+	a, err := p.authorised(ctx, method, path, body, h)
+	if fhir.Is(err, fhir.Transient) {
+		p.breaker.RecordFailure()
+	} else {
+		p.breaker.RecordSuccess()
+	}
+	return a, err
+}
+
+func (p *peer) authorised(ctx context.Context, method, path string, body []byte, h http.Header) (answer, error) {
+	if path == metadata { // what a server declares is for everybody
+		return p.raw(ctx, method, p.Base+path, nil, http.Header{"Accept": {"application/fhir+json"}})
+	}
 	stale := ""
 	for {
 		token, err := p.access(ctx, stale)
 		if err != nil {
-			return nil, err
+			return answer{}, unsent(err)
 		}
 		hh := h.Clone()
 		if hh == nil {
@@ -81,41 +106,88 @@ func (p *peer) authorised(ctx context.Context, method, path string, body []byte,
 		}
 		hh.Set("Authorization", "Bearer "+token)
 		hh.Set("Accept", "application/fhir+json")
-		if body != nil {
+		if body != nil && hh.Get("Content-Type") == "" {
 			hh.Set("Content-Type", "application/fhir+json")
 			hh.Set("Prefer", "return=representation")
 		}
-		b, err := p.raw(ctx, method, p.Base+path, body, hh)
+		a, err := p.raw(ctx, method, p.Base+path, body, hh)
 		if stale != "" || !fhir.Is(err, fhir.Login) {
-			return b, err
+			return a, err
 		}
 		stale = token
 	}
 }
 
+// unsent marks an error as one before the request itself.
+func unsent(err error) error {
+	e := *fhir.IssuesOf(err)[0]
+	e.Err = errors.Join(exchange.ErrUnsent, e.Err)
+	return &e
+}
+
+// longestWait bounds what Retry-After may ask for: a wrong one must not stop a
+// partner's referrals for days.
+const longestWait = time.Hour
+
+// waits reports whether the partner asked not to be met yet.
+func (p *peer) waits() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.clock().Before(p.notBefore)
+}
+
+// heed notes a Retry-After, in seconds or as a date.
+//
+// Source: RFC 9110 section 10.2.3
+func (p *peer) heed(retryAfter string) {
+	now := p.clock()
+	until, err := http.ParseTime(retryAfter)
+	if s, e := strconv.Atoi(strings.TrimSpace(retryAfter)); e == nil && s >= 0 {
+		until, err = now.Add(min(time.Duration(s), longestWait/time.Second)*time.Second), nil
+	}
+	if err != nil {
+		return
+	}
+	if until.Sub(now) > longestWait {
+		until = now.Add(longestWait)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until.After(p.notBefore) {
+		p.notBefore = until
+	}
+}
+
 // raw sends one request. Its errors say what class of failure it was, in our words.
-func (p *peer) raw(ctx context.Context, method, url string, body []byte, h http.Header) ([]byte, error) {
+func (p *peer) raw(ctx context.Context, method, url string, body []byte, h http.Header) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
-		return nil, &fhir.Error{Code: fhir.Invalid, Detail: "the partner's address is not usable", Err: err}
+		return answer{}, &fhir.Error{Code: fhir.Invalid, Detail: "the partner's address is not usable", Err: err}
 	}
 	req.Header = h
 	resp, err := p.http.Do(req)
 	if err != nil {
-		return nil, &fhir.Error{Code: fhir.Transient, Detail: "the partner cannot be reached", Err: plain(err)}
+		cause := plain(err)
+		if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+			cause = errors.Join(exchange.ErrUnsent, cause)
+		}
+		return answer{}, &fhir.Error{Code: fhir.Transient, Detail: "the partner cannot be reached", Err: cause}
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, &fhir.Error{Code: fhir.Transient, Detail: "the partner's answer broke off", Err: plain(err)}
+		return answer{}, &fhir.Error{Code: fhir.Transient, Detail: "the partner's answer broke off", Err: plain(err)}
 	}
 	if len(b) > maxAnswer {
-		return nil, &fhir.Error{Code: fhir.TooLong, Detail: "the partner's answer is larger than what is taken"}
+		return answer{}, &fhir.Error{Code: fhir.TooLong, Detail: "the partner's answer is larger than what is taken"}
 	}
 	if resp.StatusCode/100 == 2 {
-		return b, nil
+		return answer{b, resp.Header}, nil
 	}
-	return nil, refusal(resp.StatusCode, b)
+	if s := resp.StatusCode; (s == http.StatusTooManyRequests || s == http.StatusServiceUnavailable) && strings.HasPrefix(url, p.Base) {
+		p.heed(resp.Header.Get("Retry-After"))
+	}
+	return answer{}, refusal(resp.StatusCode, b)
 }
 
 // plain drops the URL that net/http puts into its errors: it may hold identifiers.

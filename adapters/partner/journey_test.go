@@ -158,6 +158,7 @@ func (g *gateway) start(other *gateway, rules *opa.Engine, engine *search.Engine
 	router := rest.New(rest.Config{Base: g.base(), Served: spec.Capability(), Search: engine, Validate: valid,
 		Follow: []fhir.Follow{exchange.Referrals{Partners: partners, Wake: wake}.Follow}, IDs: ids, Clock: time.Now, Software: "test"})
 	h := web.New(web.Config{Router: func(string) (*rest.Router, error) { return router, nil }, Gates: g.guard, Verify: verify, Metrics: web.NewMetrics(),
+		Metadata: router.Serve(t.Context(), &rest.Request{Method: http.MethodGet, Path: "metadata"}).Body,
 		SMART: func() []byte {
 			b, err := g.issuer.SMART()
 			if err != nil {

@@ -20,12 +20,7 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
-	var g referral
-	act := fhir.Act{Interaction: fhir.Disclose, Type: "Task", ID: j.Task, Recipient: org}
-	err = c.Gate.View(ctx, act, func(in fhir.Reader) (err error) {
-		g, err = gather(ctx, in, fhir.Key{Type: "Task", ID: j.Task})
-		return err
-	})
+	g, err := c.gathered(ctx, org, j.Task)
 	if err != nil {
 		return err
 	}
@@ -37,35 +32,142 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 		return err
 	}
 	for _, must := range []string{"Task", "ServiceRequest", "Patient"} {
-		if !slices.ContainsFunc(released, func(r fhir.Resource) bool { return r.Type == must }) {
+		if !holds(released, must) {
 			return fhir.Errorf(fhir.Forbidden, "", "consent or policy does not let this partner have the %s; nothing was sent", must)
 		}
 	}
-	bundle, err := newPack(c.Base, to, released, g.rs).bundle()
+	way, known, err := c.reach(ctx, to)
 	if err != nil {
 		return err
 	}
-	now := c.Clock()
-	if err := c.note(ctx, j.Task, func(l *ledger) { l.Partner, l.Begun = to.Name, now }); err != nil {
-		return err
-	}
-	resp, err := c.Channel.Transact(ctx, to, bundle)
+	doc, err := newPack(c.Base, to, released, g.rs).summary(g.task, released, len(released) < len(g.rs))
 	if err != nil {
 		return err
 	}
-	if err := c.note(ctx, j.Task, func(l *ledger) { l.Delivered, l.Theirs = j.Version, located(resp, "Task") }); err != nil {
+	theirs, err := c.send(ctx, to, way, known, newPack(c.Base, to, append(released, doc), g.rs), fhir.Head{Key: g.task.Key, Version: j.Version}, l.Begun)
+	if fhir.Is(err, fhir.Invalid) || fhir.Is(err, fhir.NotSupported) || fhir.Is(err, fhir.NotFound) {
+		if err := c.doubt(ctx, to); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.note(ctx, j.Task, func(l *ledger) { l.Delivered, l.Theirs = j.Version, theirs }); err != nil {
 		return err
 	}
 	return c.receipt(ctx, Deliver, fhir.Head{Key: g.task.Key, Version: j.Version}, to)
 }
 
+func (c *Courier) gathered(ctx context.Context, org fhir.Key, task string) (g referral, err error) {
+	act := fhir.Act{Interaction: fhir.Disclose, Type: "Task", ID: task, Recipient: org}
+	err = c.Gate.View(ctx, act, func(in fhir.Reader) (err error) {
+		g, err = gather(ctx, in, fhir.Key{Type: "Task", ID: task})
+		return err
+	})
+	return g, err
+}
+
+func holds(rs []fhir.Resource, typ string) bool {
+	return slices.ContainsFunc(rs, func(r fhir.Resource) bool { return r.Type == typ })
+}
+
+// send brings a package to the partner; begun is when it was last tried. theirs is
+// the partner's Task, as far as it says.
+func (c *Courier) send(ctx context.Context, to Partner, way Way, known capability, p *pack, task fhir.Head, begun time.Time) (theirs string, err error) {
+	if way != Creates {
+		p.keep(known)
+		if theirs, err = c.arrived(ctx, to, known, p, task.ID, begun); err != nil || theirs != "" {
+			return theirs, err
+		}
+	}
+	now := c.Clock()
+	if err := c.note(ctx, task.ID, func(l *ledger) { l.Partner, l.Begun = to.Name, now }); err != nil {
+		return "", err
+	}
+	switch way {
+	case Creates:
+		return c.creates(ctx, to, known, p, task.ID)
+	case Message:
+		return c.message(ctx, to, p, task)
+	}
+	return c.transact(ctx, to, p)
+}
+
+// transact sends the package as one transaction.
+func (c *Courier) transact(ctx context.Context, to Partner, p *pack) (theirs string, err error) {
+	bundle, err := p.bundle()
+	if err != nil {
+		return "", err
+	}
+	resp, err := c.Channel.Transact(ctx, to, bundle)
+	if err != nil {
+		return "", err
+	}
+	return located(resp, "Task"), nil
+}
+
+// keep leaves out what a partner that says what it takes does not take: one resource
+// of another type would have the whole package refused.
+func (p *pack) keep(known capability) {
+	if len(known.Types) == 0 {
+		return
+	}
+	p.sent = slices.DeleteFunc(p.sent, func(r fhir.Resource) bool {
+		if slices.Contains([]string{"Task", "ServiceRequest", "Patient", "DocumentReference"}, r.Type) || known.Types[r.Type].Create {
+			return false
+		}
+		delete(p.in, r.Key)
+		return true
+	})
+}
+
+// arrived looks for a package that was sent and of which it is not known whether it
+// arrived, at a partner that does not create under a condition: there it would be made
+// a second time. "": it may be sent.
+func (c *Courier) arrived(ctx context.Context, to Partner, known capability, p *pack, task string, begun time.Time) (theirs string, err error) {
+	if begun.IsZero() || len(known.Types) == 0 || !slices.ContainsFunc(p.sent, func(r fhir.Resource) bool { return !known.Types[r.Type].Once }) {
+		return "", nil
+	}
+	if !known.Types["Task"].by("identifier") {
+		return "", undecided("Task")
+	}
+	found, whole, err := c.Channel.Look(ctx, to, "Task", identified(token(c.Base+"/Task", task)))
+	if err != nil {
+		return "", err
+	}
+	found = slices.DeleteFunc(found, func(r fhir.Resource) bool { return !bears(r, c.Base+"/Task", task) })
+	switch {
+	case len(found) == 1:
+		return found[0].Key.String(), nil
+	case len(found) > 1 || !whole:
+		return "", undecided("Task")
+	case c.Clock().Sub(begun) < underWay:
+		return "", &fhir.Error{Code: fhir.Transient, Detail: "the package was sent and may yet arrive"}
+	}
+	return "", nil
+}
+
+// undecided parks what must not be guessed.
+func undecided(typ string) error {
+	return fhir.Errorf(fhir.BusinessRule, "", "whether the %s arrived cannot be decided from what the partner lets us search; look there and say so with settle, or drop the work", typ)
+}
+
 // located returns where a transaction-response says that the resource of a type is.
 func located(resp fhir.Resource, typ string) string {
 	for e := range resp.Root().Get("entry").Elements() {
-		parts := strings.Split(e.Get("response").Get("location").Text(), "/")
-		if i := slices.Index(parts, typ); i >= 0 && i+1 < len(parts) && fhir.ValidID(parts[i+1]) {
-			return typ + "/" + parts[i+1]
+		if s := keyIn(e.Get("response").Get("location").Text(), typ); s != "" {
+			return s
 		}
+	}
+	return ""
+}
+
+// keyIn finds the key of a resource of a type in a URL.
+func keyIn(url, typ string) string {
+	parts := strings.Split(url, "/")
+	if i := slices.Index(parts, typ); i >= 0 && i+1 < len(parts) && fhir.ValidID(parts[i+1]) {
+		return typ + "/" + parts[i+1]
 	}
 	return ""
 }
@@ -89,6 +191,6 @@ func (c *Courier) recipient(ctx context.Context, p Partner) (k fhir.Key, err err
 	return k, err
 }
 
-// underWay is how long a package that was sent may still arrive though nobody
+// underWay is how long a request that was sent may still arrive though nobody
 // waits for the answer any more.
 const underWay = 5 * time.Minute

@@ -10,7 +10,7 @@ import (
 	"rapport/fhir"
 )
 
-// pack builds transaction Bundles for one partner.
+// pack makes what one partner gets of a set of resources.
 type pack struct {
 	base string // our own FHIR base
 	to   Partner
@@ -115,8 +115,7 @@ func (p *pack) identifier(r fhir.Resource) string {
 //
 // Source: https://hl7.org/fhir/R4/search.html#escaping
 func token(system, value string) string {
-	escape := strings.NewReplacer(`\`, `\\`, `,`, `\,`, `|`, `\|`, `$`, `\$`)
-	return escape.Replace(system) + "|" + escape.Replace(value)
+	return escape(system) + "|" + escape(value)
 }
 
 // resource rewrites one resource for the partner: what our server owns goes, our
@@ -135,13 +134,7 @@ func (p *pack) resource(r fhir.Resource) (*fhir.Object, error) {
 		switch name {
 		case "id":
 		case "meta":
-			m := fhir.NewObject()
-			for n, x := range v.Members() {
-				if n == "profile" || n == "security" || n == "tag" {
-					m.Set(n, x)
-				}
-			}
-			o.Set("meta", m)
+			o.Set("meta", metaOf(v))
 		case "identifier":
 			wrote = true
 			if v.Kind() == fhir.Obj { // 0..1 as in QuestionnaireResponse: its own is what we know it by
@@ -167,6 +160,17 @@ func (p *pack) resource(r fhir.Resource) (*fhir.Object, error) {
 		}
 	}
 	return o, nil
+}
+
+// metaOf is what the partner gets of a resource's meta: not what our server owns.
+func metaOf(meta fhir.Node) *fhir.Object {
+	m := fhir.NewObject()
+	for name, v := range meta.Members() {
+		if name == "profile" || name == "security" || name == "tag" {
+			m.Set(name, v)
+		}
+	}
+	return m
 }
 
 // references finds every literal reference and says what becomes of it.
