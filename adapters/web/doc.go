@@ -10,9 +10,11 @@
 //   - server.go: the routes, and what every request passes: headers, plain paths,
 //     survival of a panic. body.go, bearer.go: bodies and tokens.
 //   - fhir.go, health.go, metrics.go: one mount each.
-//   - practice.go: addresses of records; practice_job.go: one record into the
-//     store; practice_target.go: what it refers to; practice_feedback.go: what a
-//     response came to; practice_note.go: process notes.
+//   - practice.go: addresses of records; practice_posted.go: what came, one or
+//     several; practice_job.go: one record into the store; practice_batch.go:
+//     several; practice_try.go: a dry run; practice_target.go: what a record refers
+//     to; practice_feedback.go: what a response came to; practice_note.go: process
+//     notes.
 //
 // # Decisions
 //
@@ -47,4 +49,13 @@
 //
 // Feedback is made inside the transaction from what it wrote and read; a score
 // that differs from the Observation that is stored undoes the whole.
+//
+// Of several records each is a transaction, so that a bad one loses itself alone;
+// rejected: all or nothing, which an array posted to /fhir as a transaction is
+// already. Outcomes are streamed. All of the body is read first: it is bounded, and
+// who sends slowly holds up nothing then.
+//
+// A dry run is the real thing in a transaction that is undone: nothing else would
+// show the same. Its audit record says that nothing came of it; what the caller got
+// to see is read again afterwards, so that there is a record of it as seen.
 package web

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -51,7 +52,8 @@ func kindOf(records string) (string, bool) {
 	return kind, plural && kind != processNote && slices.Contains(practice.Kinds(), kind)
 }
 
-// postRecord stores one record with everything that comes of it, in one transaction.
+// postRecord takes one record, or several, and stores each with everything that
+// comes of it in one transaction.
 func (c *Config) postRecord(g *gin.Context) {
 	kind, known := kindOf(g.Param("records"))
 	if known {
@@ -69,19 +71,35 @@ func (c *Config) postRecord(g *gin.Context) {
 		answer(g, rest.Failure(fhir.Errorf(fhir.NotFound, "", "There is no such kind of record; there are %s.", strings.Join(names, ", "))))
 		return
 	}
-	rec, ok := c.record(g, kind)
+	try, err := dryRun(g.Request.URL)
+	if err != nil {
+		c.fail(g, err)
+		return
+	}
+	in, ok := c.posted(g)
 	if !ok {
 		return
 	}
-	j := job{Practice: c.Practice, gate: c.Gates.For(p), record: rec}
-	var err error
-	if j.mapper, err = c.Practice.Mapper(p.Tenant); err == nil {
-		j.follow, err = c.Practice.Follow(p.Tenant)
+	d, err := c.clerkOf(p)
+	if err != nil {
+		c.fail(g, err)
+		return
 	}
-	var r receipt
-	if err == nil {
-		r, err = j.do(g.Request.Context())
+	if in.several {
+		c.storeAll(g, d, kind, in, try)
+		return
 	}
+	rec, err := practice.Decode(kind, in.bodies[0].json)
+	if err != nil {
+		c.fail(g, err)
+		return
+	}
+	if try {
+		c.tryOne(g, d, rec)
+		return
+	}
+	j := job{clerk: d, record: rec}
+	r, err := j.do(g.Request.Context())
 	if err != nil {
 		c.fail(g, err)
 		return
@@ -94,7 +112,40 @@ func (c *Config) postRecord(g *gin.Context) {
 	c.say(g, status, r)
 }
 
-// record reads and decodes what was posted, and answers the request when it is no
+// clerkOf returns what all records of one request are stored with.
+func (c *Config) clerkOf(p policy.Principal) (*clerk, error) {
+	m, err := c.Practice.Mapper(p.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	follow, err := c.Practice.Follow(p.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	return &clerk{Practice: c.Practice, gate: c.Gates.For(p), mapper: m, follow: follow}, nil
+}
+
+// dryRun reads the one parameter that there is.
+func dryRun(u *url.URL) (bool, error) {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return false, &fhir.Error{Code: fhir.Invalid, Detail: "The query cannot be read: separate parameters by & and escape what is special."}
+	}
+	for name := range query {
+		if name != "dryRun" {
+			return false, &fhir.Error{Code: fhir.NotSupported, Detail: "This address takes one parameter, dryRun; all of a record goes into the body."}
+		}
+	}
+	switch vs := query["dryRun"]; {
+	case len(vs) == 0, len(vs) == 1 && vs[0] == "false":
+		return false, nil
+	case len(vs) == 1 && vs[0] == "true":
+		return true, nil
+	}
+	return false, &fhir.Error{Code: fhir.Value, Detail: "dryRun is true or false, and is said once."}
+}
+
+// record reads and decodes one record, and answers the request when it is no
 // record of the kind.
 func (c *Config) record(g *gin.Context, kind string) (practice.Record, bool) {
 	body, ok := readBody(g, "application/json")
@@ -106,7 +157,7 @@ func (c *Config) record(g *gin.Context, kind string) (practice.Record, bool) {
 		return nil, false
 	}
 	if len(body) == 0 {
-		answer(g, rest.Failure(&fhir.Error{Code: fhir.Structure, Detail: "Send the record as JSON in the body.", At: []string{"/"}}))
+		answer(g, rest.Failure(empty()))
 		return nil, false
 	}
 	rec, err := practice.Decode(kind, body)
@@ -115,6 +166,10 @@ func (c *Config) record(g *gin.Context, kind string) (practice.Record, bool) {
 		return nil, false
 	}
 	return rec, true
+}
+
+func empty() error {
+	return &fhir.Error{Code: fhir.Structure, Detail: "Send the record as JSON in the body.", At: []string{"/"}}
 }
 
 // say answers with a document that is no resource.

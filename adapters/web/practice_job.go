@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 
 	"rapport/fhir"
@@ -9,13 +10,18 @@ import (
 	"rapport/mapping/practice"
 )
 
-// job is one record on its way into the store.
-type job struct {
+// clerk stores the records of one request for one caller.
+type clerk struct {
 	*Practice
 	gate   fhir.Gate
-	record practice.Record
 	mapper *mapping.Mapper
 	follow []fhir.Follow
+}
+
+// job is one record on its way into the store.
+type job struct {
+	*clerk
+	record practice.Record
 }
 
 // The outcomes of a record and of a resource.
@@ -23,14 +29,16 @@ const (
 	created   = "created"
 	updated   = "updated"
 	unchanged = "unchanged"
-	removed   = "removed" // of a resource alone
+	removed   = "removed"  // of a resource alone
+	rejected  = "rejected" // of a record alone, among several
 )
 
 // receipt is what is answered about a record, all of it as the transaction left it.
 type receipt struct {
 	Outcome   string      `json:"outcome"`
-	Resources []kept      `json:"resources"` // the record itself first, then what came of it
-	Issues    []issue     `json:"issues"`    // warnings; errors refuse the record
+	DryRun    bool        `json:"dryRun,omitempty"` // nothing of it was stored
+	Resources []kept      `json:"resources"`        // the record itself first, then what came of it
+	Issues    []issue     `json:"issues"`           // warnings; errors refuse the record
 	Feedback  *assessment `json:"feedback,omitempty"`
 }
 
@@ -39,6 +47,8 @@ type kept struct {
 	Reference string `json:"reference"`
 	VersionID string `json:"versionId"`
 	Outcome   string `json:"outcome"`
+	// Resource is what a dry run would have stored.
+	Resource json.RawMessage `json:"resource,omitempty"`
 }
 
 // issue is an issue of an OperationOutcome.
@@ -51,16 +61,21 @@ type issue struct {
 	Expression []string `json:"expression,omitempty"`
 }
 
+func issueOf(e *fhir.Error) issue {
+	i := issue{Severity: "error", Code: e.Code.Issue(), Expression: e.At}
+	if e.Warn {
+		i.Severity = "warning"
+	}
+	i.Details.Text = e.Detail
+	return i
+}
+
 // tries is how often a transaction that lost to another is begun again.
 const tries = 3
 
 // do maps, checks and stores the record.
 func (j *job) do(ctx context.Context) (r receipt, err error) {
-	resources, err := j.mapper.ToFHIR(j.record)
-	if err != nil {
-		return r, err
-	}
-	warnings, err := j.check(ctx, resources)
+	resources, warnings, err := j.prepare(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -77,6 +92,16 @@ func (j *job) do(ctx context.Context) (r receipt, err error) {
 	return r, err
 }
 
+// prepare makes and judges the resources of the record, before any transaction.
+func (j *job) prepare(ctx context.Context) ([]fhir.Resource, []issue, error) {
+	rs, err := j.mapper.ToFHIR(j.record)
+	if err != nil {
+		return nil, nil, err
+	}
+	warnings, err := j.check(ctx, rs)
+	return rs, warnings, err
+}
+
 // check judges the resources as FHIR. What the mapping let pass and R4 does not is
 // told in FHIR's terms, since the record has no place for it.
 func (j *job) check(ctx context.Context, rs []fhir.Resource) ([]issue, error) {
@@ -88,9 +113,7 @@ func (j *job) check(ctx context.Context, rs []fhir.Resource) ([]issue, error) {
 				wrong = append(wrong, e)
 				continue
 			}
-			w := issue{Severity: "warning", Code: e.Code.Issue(), Expression: e.At}
-			w.Details.Text = e.Detail
-			warnings = append(warnings, w)
+			warnings = append(warnings, issueOf(e))
 		}
 	}
 	if len(wrong) > 0 {
@@ -127,7 +150,7 @@ func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r rece
 	}
 	r.Outcome = outcomeOf(ws, gone)
 	for _, w := range append(ws, append(derived, gone...)...) {
-		r.Resources = append(r.Resources, kept{w.Key.String(), strconv.FormatInt(w.Version, 10), effectOf(w)})
+		r.Resources = append(r.Resources, kept{Reference: w.Key.String(), VersionID: strconv.FormatInt(w.Version, 10), Outcome: effectOf(w)})
 	}
 	if rs[0].Type == "QuestionnaireResponse" {
 		r.Feedback, err = j.assess(ctx, tx, ws[0].Resource, derived)

@@ -417,7 +417,9 @@ func TestWrongContentIsRefusedWithItsPlace(t *testing.T) {
 	}{
 		"not JSON":               {"sessions", `{"key":`, 400, "structure", ""},
 		"nothing":                {"sessions", ``, 400, "structure", "/"},
-		"a list":                 {"sessions", `[` + session + `]`, 400, "structure", "/"},
+		"an empty list":          {"sessions", `[]`, 400, "structure", "/"},
+		"a list that breaks off": {"sessions", `[` + session + `,{"key":`, 400, "structure", "/"},
+		"more behind a list":     {"sessions", `[` + session + `]]`, 400, "structure", "/"},
 		"twice the member":       {"sessions", `{"key":"1","key":"2"}`, 400, "structure", ""},
 		"an unknown field":       {"sessions", strings.Replace(session, `"status"`, `"mood":"low","status"`, 1), 400, "structure", "/"},
 		"a wrong type":           {"sessions", strings.Replace(session, `"s2"`, `7`, 1), 400, "structure", "/key"},
