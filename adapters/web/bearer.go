@@ -22,6 +22,7 @@ func (c *Config) principal(g *gin.Context) (policy.Principal, bool) {
 		p, err = c.Verify.Verify(g.Request.Context(), raw)
 	}
 	if err == nil {
+		g.Set(callerKey, p)
 		return p, true
 	}
 	if login := fhir.Is(err, fhir.Login); login || raw == "" {

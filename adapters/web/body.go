@@ -13,12 +13,6 @@ import (
 	"rapport/fhir/rest"
 )
 
-// limit bounds bodies.
-func (c *Config) limit(g *gin.Context) {
-	g.Request.Body = http.MaxBytesReader(g.Writer, g.Request.Body, c.MaxBody)
-	g.Next()
-}
-
 // readBody reads what was sent, within the limit, and answers the request when it
 // is not JSON as we take it. mediaType is what the caller is told to send.
 func readBody(g *gin.Context, mediaType string) ([]byte, bool) {
@@ -39,19 +33,21 @@ func readBody(g *gin.Context, mediaType string) ([]byte, bool) {
 		answer(g, rest.Failure(&fhir.Error{Code: fhir.Invalid, Detail: "The body could not be read to its end; send it again."}))
 		return nil, false
 	}
-	if len(body) > 0 && !isJSON(g.Request.Header.Values("Content-Type")) {
-		return refuse("Send JSON in UTF-8, as Content-Type: " + mediaType + ".")
+	if len(body) > 0 && !is(mediaType, g.Request.Header.Values("Content-Type")) {
+		return refuse("Send UTF-8, as Content-Type: " + mediaType + ".")
 	}
 	return body, true
 }
 
-// isJSON reports whether a body says that it is JSON in UTF-8, or says nothing.
-func isJSON(h []string) bool {
+// is reports whether a body says that it is of a media type, in UTF-8. JSON may say
+// nothing, and call itself by FHIR's name or its own.
+func is(mediaType string, h []string) bool {
+	json := strings.HasSuffix(mediaType, "/json") || mediaType == "application/fhir+json"
 	if len(h) != 1 {
-		return len(h) == 0
+		return len(h) == 0 && json
 	}
 	t, params, err := mime.ParseMediaType(h[0])
-	if err != nil || t != "application/json" && t != "application/fhir+json" {
+	if err != nil || t != mediaType && !(json && (t == "application/json" || t == "application/fhir+json")) {
 		return false
 	}
 	charset, said := params["charset"]

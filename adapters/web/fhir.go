@@ -39,7 +39,7 @@ func (c *Config) fhir(g *gin.Context) {
 		answer(g, rest.Failure(&fhir.Error{Code: fhir.Invalid, Detail: "The query cannot be read: separate parameters by & and escape what is special."}))
 		return
 	}
-	body, ok := readBody(g, "application/fhir+json")
+	body, ok := readBody(g, mediaType(g.Request))
 	if !ok {
 		return
 	}

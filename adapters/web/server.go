@@ -40,17 +40,15 @@ type Config struct {
 	Health  []Dependency
 	Metrics *Metrics
 	Mounts  map[string]http.Handler // path prefix, e.g. "/auth/", to its handler
-	MaxBody int64                   // bytes; 0: 16 MiB
-	Log     *slog.Logger            // nil: none. Gets codes and places, never content
+	Limits  Limits
+	Origins []string     // web sites whose scripts may ask, "https://app.example"; none: no other site
+	Log     *slog.Logger // nil: none. Gets codes and places, never content
+	IDs     fhir.NewIDs  // of requests, for the log. nil: requests are not logged
 }
-
-const defaultMaxBody = 16 << 20
 
 // New returns the handler of everything. Serve it with [Server].
 func New(c Config) http.Handler {
-	if c.MaxBody == 0 {
-		c.MaxBody = defaultMaxBody
-	}
+	c.Limits.fill()
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -60,7 +58,11 @@ func New(c Config) http.Handler {
 	if err := e.SetTrustedProxies(nil); err != nil {
 		panic(err) // nil is always accepted
 	}
-	e.Use(c.Metrics.measure, c.survive, headers, plainPath, c.limit)
+	e.Use(c.Metrics.measure)
+	if c.IDs != nil {
+		e.Use(c.logged)
+	}
+	e.Use(c.survive, headers, c.origins(), plainPath, c.inTurn(), c.limit)
 
 	open(e, "/livez", func(g *gin.Context) { g.String(http.StatusOK, "ok\n") })
 	open(e, "/readyz", c.ready)
@@ -134,17 +136,6 @@ func answer(g *gin.Context, r rest.Response) {
 	g.Data(r.Status, contentType(r), r.Body)
 }
 
-// stream sends what is too large to hold. Whoever gets half of it must not take it for
-// the whole: the connection breaks.
-func stream(g *gin.Context, r rest.Response) {
-	g.Header("Content-Type", contentType(r))
-	g.Status(r.Status)
-	g.Writer.WriteHeaderNow()
-	if err := r.Stream(g.Writer); err != nil {
-		panic(http.ErrAbortHandler)
-	}
-}
-
 func contentType(r rest.Response) string {
 	if t := r.Header.Get("Content-Type"); t != "" {
 		return t
@@ -155,6 +146,7 @@ func contentType(r rest.Response) string {
 // fail answers with an error. Only what is our own fault is logged: its text has
 // no content by contract, but may name what it was about.
 func (c *Config) fail(g *gin.Context, err error) {
+	err = rest.InTime(g.Request.Context(), err)
 	if fhir.CodeOf(err) == fhir.Exception && !errors.Is(err, context.Canceled) {
 		c.Log.ErrorContext(g.Request.Context(), "request failed", "route", routeOf(g), "err", err)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestABodyWithoutEndIsCutOffAndSaidSo(t *testing.T) {
-	f := serve(t, Config{MaxBody: 1 << 20})
+	f := serve(t, Config{Limits: Limits{Body: 1 << 20}})
 	endless := io.MultiReader(strings.NewReader(`{"resourceType":"Patient","x":"`), zeros{})
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url+"/fhir/Patient", io.LimitReader(endless, 1<<30))
 	if err != nil {
@@ -42,7 +42,7 @@ func (zeros) Read(p []byte) (int, error) {
 }
 
 func TestABodyAtTheLimitIsTakenAndOneByteMoreIsNot(t *testing.T) {
-	f := serve(t, Config{MaxBody: 64})
+	f := serve(t, Config{Limits: Limits{Body: 64}})
 	for n, want := range map[int]int{64: http.StatusBadRequest, 65: http.StatusRequestEntityTooLarge} {
 		f.outcome(f.send(http.MethodPost, "/fhir/Patient", strings.Repeat("{", n)), want)
 	}

@@ -45,6 +45,7 @@ var owners = map[string][]string{
 	"github.com/coreos/go-oidc/v3":             {"policy/token"},                                        // discovery, signatures
 	"github.com/go-jose/go-jose/v4":            {"policy/token", "adapters/issuer", "adapters/partner"}, // keys, assertions
 	"github.com/gin-gonic/gin":                 {"adapters/web"},                                        // HTTP
+	"github.com/rs/cors":                       {"adapters/web"},                                        // cross-origin requests
 	"github.com/prometheus/client_golang":      {"adapters/web"},                                        // metrics
 	"github.com/redis/go-redis/v9":             {"adapters/rediscache"},                                 // shared cache
 	"github.com/maypok86/otter/v2":             {"adapters/rediscache", "policy", "policy/token"},       // bounded maps in process

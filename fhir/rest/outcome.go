@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"context"
+	"errors"
 	"net/http"
 
 	"rapport/fhir"
@@ -64,6 +66,15 @@ func Failure(err error) Response {
 		r.Header.Set("Retry-After", "5")
 	}
 	return r
+}
+
+// InTime returns err, or that time ran out where that is why there is one: what was
+// being waited for knows only that it was given up.
+func InTime(ctx context.Context, err error) error {
+	if err != nil && fhir.CodeOf(err) == fhir.Exception && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return &fhir.Error{Code: fhir.Timeout, Detail: "The request took too long and was given up; nothing was changed. Ask for less, or try again later.", Err: err}
+	}
+	return err
 }
 
 // told is an OperationOutcome about what went well.

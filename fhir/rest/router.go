@@ -144,6 +144,7 @@ func (rt *Router) run(ctx context.Context, r *Request, p *plan) (resp Response, 
 }
 
 func (rt *Router) fail(ctx context.Context, err error) Response {
+	err = InTime(ctx, err)
 	if fhir.CodeOf(err) == fhir.Exception {
 		rt.Log.ErrorContext(ctx, "request failed", "err", err)
 	}
