@@ -37,6 +37,13 @@ type Queue interface {
 	Finish(ctx context.Context, w Work, o Outcome) error
 	// Works lists what is queued or dead, for an operator. dead selects which.
 	Works(ctx context.Context, dead bool, max int) ([]Work, error)
+	// Revive makes a work that waits or is dead due now, as if born now, in its old
+	// place in the lane. [NotFound] when there is none of that id, or it is done;
+	// [Conflict] when somebody has it.
+	Revive(ctx context.Context, id string) error
+	// Drop ends a work that waits or is dead without its being done. Its id stays used.
+	// Errors as with Revive.
+	Drop(ctx context.Context, id string) error
 }
 
 // Seq is a position in the order of all committed changes of one tenant.

@@ -165,6 +165,39 @@ func lost() error {
 	return &fhir.Error{Code: fhir.Conflict, Detail: "The lease of this work ran out. Somebody else has it now, or finished it."}
 }
 
+// Revive implements fhir.Queue.
+func (t *tenant) Revive(ctx context.Context, id string) error {
+	return t.idle(ctx, id, func(w *writer) error {
+		return w.exec(ctx, `UPDATE work SET state = 0, due = $3, born = $3, until = $4 WHERE tenant = $1 AND id = $2`, t.id, id, t.db.micros(), always)
+	})
+}
+
+// Drop implements fhir.Queue.
+func (t *tenant) Drop(ctx context.Context, id string) error {
+	return t.idle(ctx, id, func(w *writer) error {
+		var nothing []byte
+		return w.exec(ctx, `UPDATE work SET state = 1, body = $3, note = '' WHERE tenant = $1 AND id = $2`, t.id, id, nothing)
+	})
+}
+
+// idle runs f on a work that is not done and that nobody has.
+func (t *tenant) idle(ctx context.Context, id string, f func(*writer) error) error {
+	return t.update(ctx, func(w *writer) error {
+		var state int
+		var until int64
+		found, err := one(ctx, w, `SELECT state, until FROM work WHERE tenant = $1 AND id = $2`, []any{t.id, id}, &state, &until)
+		switch {
+		case err != nil:
+			return err
+		case !found || state == done:
+			return &fhir.Error{Code: fhir.NotFound, Detail: "There is no such work, or it is done."}
+		case state == queued && until > t.db.micros():
+			return &fhir.Error{Code: fhir.Conflict, Detail: "Somebody is at this work now. Look again in a moment."}
+		}
+		return f(w)
+	})
+}
+
 // Works implements fhir.Queue.
 func (t *tenant) Works(ctx context.Context, isDead bool, most int) (ws []fhir.Work, err error) {
 	state := "0"

@@ -124,7 +124,9 @@ func TestOfAcceptAndCancelAtOnceOneWins(t *testing.T) {
 		task := w.clinic.referral("1", "requested")
 		w.settle()
 		at := w.clinic.get(task.String())
-		as := func(status string) []byte { return []byte(strings.Replace(string(at.Body()), `"requested"`, `"`+status+`"`, 1)) }
+		as := func(status string) []byte {
+			return []byte(strings.Replace(string(at.Body()), `"requested"`, `"`+status+`"`, 1))
+		}
 		got := make([]int, 2)
 		var wg sync.WaitGroup
 		for i, who := range []struct {

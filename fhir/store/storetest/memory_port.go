@@ -80,6 +80,34 @@ func (m *memory) Finish(_ context.Context, w fhir.Work, o fhir.Outcome) error {
 	})
 }
 
+func (m *memory) Revive(_ context.Context, id string) error {
+	return m.idle(id, func(s *state, i int) {
+		w := &s.works[i]
+		w.Dead, w.Due, w.Born = false, m.now(), m.now()
+	})
+}
+
+func (m *memory) Drop(_ context.Context, id string) error {
+	return m.idle(id, func(s *state, i int) {
+		s.done[id] = true
+		s.works = slices.Delete(s.works, i, i+1)
+	})
+}
+
+func (m *memory) idle(id string, f func(*state, int)) error {
+	return m.lock(func(s *state) error {
+		i := slices.IndexFunc(s.works, func(w fhir.Work) bool { return w.ID == id })
+		switch {
+		case i < 0:
+			return fhir.Errorf(fhir.NotFound, "", "no such work")
+		case s.until[id].After(m.now()):
+			return fhir.Errorf(fhir.Conflict, "", "somebody has it")
+		}
+		f(s, i)
+		return nil
+	})
+}
+
 func (m *memory) Works(_ context.Context, dead bool, most int) (out []fhir.Work, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

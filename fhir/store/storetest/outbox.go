@@ -162,6 +162,52 @@ var outbox = []testCase{
 		finish(t, s, again[0], fhir.Outcome{Done: true})
 		refused(t, s.Finish(within(t), again[0], fhir.Outcome{Done: true}), fhir.Conflict)
 	}},
+	{"a dead work that is revived is due in its old place, as if new", func(t *testing.T, s store.Store) {
+		enqueue(t, s, work("1", "a"), work("2", "a"))
+		first := lease(t, s, "k", 1, time.Minute)[0]
+		finish(t, s, first, fhir.Outcome{Dead: true, Note: "refused"})
+		if err := s.Revive(within(t), "1"); err != nil {
+			t.Fatal(err)
+		}
+		same(t, []string(nil), works(t, s, true))
+		got := lease(t, s, "k", 9, time.Minute)
+		if !slices.Equal(workIDs(got), []string{"1"}) || got[0].Attempt != 2 || got[0].Born.Before(first.Born) || string(got[0].Body) != "1" {
+			t.Fatalf("leased %+v", got)
+		}
+		refused(t, s.Finish(within(t), first, fhir.Outcome{Done: true}), fhir.Conflict)
+		refused(t, s.Revive(within(t), "1"), fhir.Conflict)
+		refused(t, s.Drop(within(t), "1"), fhir.Conflict)
+		finish(t, s, got[0], fhir.Outcome{Done: true})
+		refused(t, s.Revive(within(t), "1"), fhir.NotFound)
+		refused(t, s.Revive(within(t), "never there"), fhir.NotFound)
+	}},
+	{"a work that waits for another try is revived too", func(t *testing.T, s store.Store) {
+		enqueue(t, s, work("1", "a"))
+		finish(t, s, lease(t, s, "k", 1, time.Minute)[0], fhir.Outcome{Retry: time.Now().Add(time.Hour), Note: "down"})
+		if got := lease(t, s, "k", 1, time.Minute); len(got) > 0 {
+			t.Fatalf("due already: %+v", got)
+		}
+		if err := s.Revive(within(t), "1"); err != nil {
+			t.Fatal(err)
+		}
+		if got := workIDs(lease(t, s, "k", 1, time.Minute)); !slices.Equal(got, []string{"1"}) {
+			t.Errorf("leased %q", got)
+		}
+	}},
+	{"a work that is dropped is gone, its id used, its lane free", func(t *testing.T, s store.Store) {
+		enqueue(t, s, work("1", "a"), work("2", "a"), work("3", "b"))
+		finish(t, s, lease(t, s, "k", 1, time.Minute)[0], fhir.Outcome{Dead: true, Note: "refused"})
+		for _, id := range []string{"1", "2"} { // one dead, one waiting
+			if err := s.Drop(within(t), id); err != nil {
+				t.Fatal(err)
+			}
+			refused(t, s.Drop(within(t), id), fhir.NotFound)
+		}
+		enqueue(t, s, work("1", "a"), work("4", "a"))
+		same(t, []string(nil), works(t, s, true))
+		same(t, []string{"3", "4"}, works(t, s, false))
+		refused(t, s.Drop(within(t), "never there"), fhir.NotFound)
+	}},
 	{"of many who lease at once each gets other work", func(t *testing.T, s store.Store) {
 		const lanes = 12
 		for i := range lanes {
