@@ -22,6 +22,9 @@ func (in *Instrument) Expression(s *Scale) string {
 	values := in.counted(s)
 	sum := values + ".aggregate($this + $total, 0)"
 	n := len(s.items)
+	if s.Mean {
+		sum = fmt.Sprintf("(%s / %d).round(2)", sum, n)
+	}
 	expr := fmt.Sprintf("iif(%s.count() = %d, %s, {})", values, n, sum)
 	if m := s.Missing; m != nil {
 		expr = fmt.Sprintf("iif(%s.count() >= %d, (%s * %d / %s.count() + 0.5).floor(), {})", values, m.Least, sum, n, values)

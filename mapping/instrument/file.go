@@ -117,6 +117,7 @@ func (c *checker) check() {
 	c.items()
 	c.scales()
 	c.change()
+	c.ownMean()
 	c.risks()
 }
 
@@ -262,6 +263,9 @@ func (c *checker) scale(where string, s *Scale) {
 	if (len(s.Items) == 0) == (len(s.Of) == 0) {
 		c.at(where, "scale %s needs either items or of", s.Slug)
 	}
+	if s.Mean && len(s.Items) == 0 {
+		c.at(where+".mean", "scale %s: a mean is one of items", s.Slug)
+	}
 	if s.Low.Cmp(s.High) >= 0 {
 		c.at(where, "scale %s: low must be below high", s.Slug)
 	}
@@ -296,6 +300,12 @@ func (c *checker) scale(where string, s *Scale) {
 	}
 	if s.Zero != nil {
 		low = Points{}
+	}
+	if s.Mean && len(s.items) > 0 {
+		if s.Missing != nil || s.Zero != nil {
+			c.at(where+".mean", "scale %s: a mean has no rule for missing items", s.Slug)
+		}
+		low, high = low.over(len(s.items)), high.over(len(s.items))
 	}
 	if len(s.Items) > 0 && len(c.faults) == 0 && (low.Cmp(s.Low) != 0 || high.Cmp(s.High) != 0) {
 		c.at(where, "scale %s: its items give %s to %s, not %s to %s", s.Slug, low, high, s.Low, s.High)
@@ -365,6 +375,21 @@ func (c *checker) change() {
 	c.need("$.change.source", ch.Source)
 	if ch.Reliable.Cmp(PointsOf(0)) <= 0 || ch.Case.Cmp(s.Low) < 0 || ch.Case.Cmp(s.High) > 0 {
 		c.at("$.change", "reliable must be above 0 and case within the scale's range")
+	}
+}
+
+func (c *checker) ownMean() {
+	m := c.in.OwnMean
+	if m == nil {
+		return
+	}
+	if len(c.in.Scales) == 0 || m.Scale != c.in.Scales[0].Slug {
+		c.at("$.ownMean.scale", "only the first scale is compared with its own mean")
+	}
+	c.need("$.ownMean.source", m.Source)
+	c.need("$.ownMean.reason", m.Reason)
+	if m.Least < 1 || m.Fall.Cmp(PointsOf(0)) <= 0 {
+		c.at("$.ownMean", "least must be 1 or more and fall above 0")
 	}
 }
 

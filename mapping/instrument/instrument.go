@@ -36,6 +36,7 @@ type Instrument struct {
 	Items   []*Item            `yaml:"items"`   // in the order asked
 	Scales  []*Scale           `yaml:"scales"`  // the total first
 	Change  *Change            `yaml:"change"`  // nil: no published constant is cited
+	OwnMean *OwnMean           `yaml:"ownMean"` // nil: scores are not compared with the person's own mean
 	Risks   []*Risk            `yaml:"risks"`
 
 	byLink map[string]int    // linkId, its aliases and item codes → Items
@@ -105,6 +106,7 @@ type Scale struct {
 	Of      []string          `yaml:"of"`      // or slugs of scales whose values are added up
 	Reverse []string          `yaml:"reverse"` // items that count the other way round
 	Recode  map[string]Points `yaml:"recode"`  // item score → what it counts here
+	Mean    bool              `yaml:"mean"`    // the mean of the items, to hundredths, instead of their sum
 	Low     Points            `yaml:"low"`     // of the published range
 	High    Points            `yaml:"high"`
 	Worse   string            `yaml:"worse"` // "higher" or "lower": which way is bad
@@ -142,6 +144,17 @@ type Change struct {
 	Reliable Points `yaml:"reliable"` // this many points or more are reliable change
 	Case     Points `yaml:"case"`     // at or beyond it, a case
 	Source   string `yaml:"source"`
+}
+
+// OwnMean is the rule by which a score is set against the mean of the person's own
+// earlier scores of the same course of therapy: for what has no norms, or none
+// that would say anything about one person.
+type OwnMean struct {
+	Scale  string `yaml:"scale"`  // the first of the instrument's scales
+	Least  int    `yaml:"least"`  // so many earlier scores make a mean
+	Fall   Points `yaml:"fall"`   // this many points or more to the worse are a drop
+	Source string `yaml:"source"` // who says so
+	Reason string `yaml:"reason"` // why these numbers
 }
 
 // Risk is an answer that a person must look at.

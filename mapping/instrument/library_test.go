@@ -8,7 +8,7 @@ import (
 
 func TestEveryShippedInstrumentIsFoundBySlugURLAndCode(t *testing.T) {
 	l := library(t)
-	for _, slug := range []string{"phq-9", "gad-7", "phq-2", "gad-2", "k10p", "k5", "sdq-pc101", "sdq-pc201", "sdq-py101", "sdq-py201", "sdq-yr101", "sdq-yr201"} {
+	for _, slug := range []string{"phq-9", "gad-7", "phq-2", "gad-2", "k10p", "k5", "alliance", "sdq-pc101", "sdq-pc201", "sdq-py101", "sdq-py201", "sdq-yr101", "sdq-yr201"} {
 		in := l.BySlug(slug)
 		if in == nil {
 			t.Errorf("%s is not there", slug)

@@ -59,16 +59,34 @@ func (p Points) Minus(q Points) Points {
 	return r
 }
 
+// Times returns p·n.
+func (p Points) Times(n int) Points {
+	var r Points
+	must(exact.Mul(&r.d, &p.d, apd.New(int64(n), 0)))
+	return r
+}
+
 // share returns p·n/of, rounded to a whole number, halves up (scores are never
 // negative where this is used).
-func (p Points) share(n, of int) Points {
-	var r, f apd.Decimal
-	must(exact.Mul(&r, &p.d, f.SetInt64(int64(n))))
-	must(exact.Quo(&r, &r, f.SetInt64(int64(of))))
+func (p Points) share(n, of int) Points { return p.Times(n).divide(of, 0) }
+
+// over returns p/n to hundredths, halves up, without zeros that say nothing.
+func (p Points) over(n int) Points {
+	out := p.divide(n, -2)
+	if out.d.IsZero() {
+		return Points{}
+	}
+	out.d.Reduce(&out.d)
+	return out
+}
+
+func (p Points) divide(by int, exponent int32) Points {
+	var r apd.Decimal
+	must(exact.Quo(&r, &p.d, apd.New(int64(by), 0)))
 	ctx := *exact
 	ctx.Rounding = apd.RoundHalfUp
 	var out Points
-	must(ctx.Quantize(&out.d, &r, 0))
+	must(ctx.Quantize(&out.d, &r, exponent))
 	return out
 }
 

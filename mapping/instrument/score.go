@@ -164,6 +164,9 @@ func (in *Instrument) scoreScale(s *Scale, g given) ScaleScore {
 	case in.holds(s.Zero, g):
 		out.Value, out.Absent = &Points{}, nil
 	case len(out.Absent) == 0:
+		if s.Mean {
+			sum = sum.over(len(s.items))
+		}
 		out.Value = &sum
 	case s.Missing != nil && out.Answered >= s.Missing.Least:
 		scaled := sum.share(len(s.items), out.Answered)
