@@ -184,6 +184,21 @@ func (w *world) entries(a answer, matches bool) (ks []fhir.Key) {
 	return ks
 }
 
+// next is the link to the next page, below the base; "" if there is none.
+func (w *world) next(a answer) string {
+	w.Helper()
+	n, err := fhir.ParseNode(a.body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	for l := range n.Get("link").Elements() {
+		if l.Get("relation").Text() == "next" {
+			return strings.TrimPrefix(l.Get("url").Text(), w.base+fhirPath)
+		}
+	}
+	return ""
+}
+
 // total is Bundle.total, -1 if there is none.
 func (w *world) total(a answer) int {
 	w.Helper()

@@ -107,7 +107,8 @@ func (e *everything) plan(types []string, limits url.Values) error {
 			return &fhir.Error{Code: fhir.Invalid, Detail: "_type names a resource type that is not served; /metadata lists those that are."}
 		}
 	}
-	compartment := spec.R4().Compartment("Patient")
+	compartment := maps.Clone(spec.R4().Compartment("Patient"))
+	compartment["Task"] = []string{"patient"} // R4 forgot it: what a client is to do, where a referral stands
 	for _, typ := range slices.Sorted(maps.Keys(compartment)) {
 		served, ok := e.rt.Served.Type(typ)
 		if !ok || typ == "Patient" || types != nil && !slices.Contains(types, typ) {

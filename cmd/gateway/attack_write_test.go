@@ -1,0 +1,167 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"rapport/adapters/issuer"
+	"rapport/fhir"
+	"rapport/policy"
+)
+
+const jsonPatch = "application/json-patch+json"
+
+func TestA15APartOfAResourceIsAPartOfWhatMayBeSeen(t *testing.T) {
+	w := newWorld(t)
+	c := w.therapistOf(w.a)
+	for _, q := range []string{"?_elements=subject", "?_summary=true", "?_summary=text", "?_summary=data", "?_pretty=true"} {
+		got, want := w.send(c, http.MethodGet, "/"+w.b.about["Goal"].String()+q, ""), w.send(c, http.MethodGet, "/Goal/"+ids()+q, "")
+		if !same(got, want) || got.status != http.StatusNotFound {
+			t.Errorf("%s: %d %s", q, got.status, got.body)
+		}
+	}
+	if a := w.send(c, http.MethodGet, "/Goal?_summary=count", ""); a.status != http.StatusOK || w.total(a) != 1 {
+		t.Errorf("it counts what is hidden: %s", a.body)
+	}
+}
+
+func TestA24EverythingIsWhatSearchesWouldShow(t *testing.T) {
+	w := newWorld(t)
+	c := w.therapistOf(w.a)
+	a := w.send(c, http.MethodGet, "/"+w.a.patient.String()+"/$everything", "")
+	if a.status != http.StatusOK || strings.Contains(string(a.body), w.b.mark) || strings.Contains(string(a.body), w.b.patient.ID) {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	shown := map[fhir.Key]bool{}
+	for _, k := range w.entries(a, false) {
+		shown[k] = true
+	}
+	for typ, k := range w.a.about {
+		readable := w.send(c, http.MethodGet, "/"+k.String(), "").status == http.StatusOK
+		if readable != shown[k] && typ != "Group" {
+			t.Errorf("%s: can be read %v, is shown %v", typ, readable, shown[k])
+		}
+	}
+	got, want := w.send(c, http.MethodGet, "/"+w.b.patient.String()+"/$everything", ""), w.send(c, http.MethodGet, "/Patient/"+ids()+"/$everything", "")
+	if !same(got, want) {
+		t.Errorf("of another's client: %d %s", got.status, got.body)
+	}
+	// A narrower scope shows less; a page's link is its caller's alone.
+	narrow := w.as(issuer.Grant{Role: policy.Therapist, Practitioner: w.a.doctor.ID, Scope: "user/Patient.rs user/Goal.rs"})
+	if a := w.send(narrow, http.MethodGet, "/"+w.a.patient.String()+"/$everything", ""); a.status != http.StatusOK || strings.Contains(string(a.body), `"resourceType":"Observation"`) {
+		t.Errorf("beyond its scope: %d %s", a.status, a.body)
+	}
+	first := w.send(c, http.MethodGet, "/"+w.a.patient.String()+"/$everything?_count=2", "")
+	next := w.next(first)
+	if next == "" {
+		t.Fatal("there is no next page")
+	}
+	if a := w.send(w.self(w.a), http.MethodGet, next, ""); a.status < 400 && strings.Contains(next, ".") && !strings.HasSuffix(next, ".") {
+		t.Errorf("another's page: %d", a.status)
+	}
+	if a := w.send(w.therapistOf(w.b), http.MethodGet, next, ""); a.status != http.StatusNotFound {
+		t.Errorf("another's page: %d", a.status)
+	}
+}
+
+func TestA30WhoMayOnlyWriteLearnsNothingByWriting(t *testing.T) {
+	w := newWorld(t)
+	c := w.as(issuer.Grant{Role: policy.Therapist, Practitioner: w.a.doctor.ID, Scope: "user/Goal.cu"})
+	k := w.a.about["Goal"]
+	for _, steps := range []string{`[{"op":"test","path":"/subject/reference","value":"` + w.a.patient.String() + `"}]`, `[{"op":"add","path":"/note","value":[{"text":"x"}]}]`, `[{"op":"copy","from":"/subject","path":"/expressedBy"}]`} {
+		if a := w.send(c, http.MethodPatch, "/"+k.String(), steps, "Content-Type", jsonPatch); a.status != http.StatusForbidden || strings.Contains(string(a.body), w.a.mark) {
+			t.Errorf("a patch without the right to read: %d %s", a.status, a.body)
+		}
+	}
+	body := string(mustGet(t, w, k))
+	for _, prefer := range []string{"return=representation", "return=OperationOutcome"} {
+		for _, try := range [][2]string{{http.MethodPut, "/Goal?identifier=" + w.a.mark}, {http.MethodDelete, "/Goal?identifier=" + w.a.mark}} {
+			if a := w.send(c, try[0], try[1], strings.Replace(body, `"id":"`+k.ID+`",`, "", 1), "Prefer", prefer); a.status != http.StatusForbidden {
+				t.Errorf("%s by criteria without the right to search: %d %s", try[0], a.status, a.body)
+			}
+		}
+	}
+}
+
+func TestA32CriteriaMeetOnlyWhatTheirCallerSees(t *testing.T) {
+	w := newWorld(t)
+	c := w.therapistOf(w.a)
+	theirs := fmt.Sprintf(`{"resourceType":"Goal","lifecycleStatus":"active","description":{"text":"x"},"subject":{"reference":%q},"identifier":[{"system":"urn:x:g","value":"theirs"}]}`, w.b.patient)
+	hidden := w.make(theirs)
+	mine := strings.Replace(theirs, w.b.patient.String(), w.a.patient.String(), 1)
+	for method, body := range map[string]string{http.MethodDelete: "", http.MethodPatch: `[{"op":"remove","path":"/identifier"}]`} {
+		var header []string
+		if method == http.MethodPatch {
+			header = []string{"Content-Type", jsonPatch}
+		}
+		got := w.send(c, method, "/Goal?identifier=urn:x:g|theirs", body, header...)
+		want := w.send(c, method, "/Goal?identifier=urn:x:g|nobodys", body, header...)
+		if !same(got, want) {
+			t.Errorf("%s: %d %s, of nobody's %d %s", method, got.status, got.body, want.status, want.body)
+		}
+	}
+	if a := w.send(w.importer, http.MethodGet, "/"+hidden.String(), ""); a.status != http.StatusOK || a.etag != `W/"1"` {
+		t.Errorf("what is hidden was changed: %d %s", a.status, a.etag)
+	}
+	// None is met, so one is made; the next time it is that one.
+	a := w.send(c, http.MethodPut, "/Goal?identifier=urn:x:g|theirs", mine)
+	if a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if b := w.send(c, http.MethodPut, "/Goal?identifier=urn:x:g|theirs", strings.Replace(mine, `"active"`, `"completed"`, 1)); b.status != http.StatusOK {
+		t.Errorf("%d %s", b.status, b.body)
+	}
+	// An id of one's own choice tells nothing of whether it is in use.
+	chosen := func(id string) answer {
+		return w.send(c, http.MethodPut, "/Goal?identifier=urn:x:g|none", strings.Replace(mine, `{"resourceType":"Goal",`, `{"resourceType":"Goal","id":"`+id+`",`, 1))
+	}
+	if got, want := chosen(hidden.ID), chosen(ids()); !same(got, want) {
+		t.Errorf("an id in use: %d %s, a free one %d %s", got.status, got.body, want.status, want.body)
+	}
+}
+
+func TestAnAnswerIsToldAgainOnlyToWhomItBelongsAndAsFarAsTheyMaySeeIt(t *testing.T) {
+	w := newWorld(t)
+	c := w.therapistOf(w.a)
+	goal := fmt.Sprintf(`{"resourceType":"Goal","lifecycleStatus":"active","description":{"text":"Sleep"},"subject":{"reference":%q}}`, w.a.patient)
+	first := w.send(c, http.MethodPost, "/Goal", goal, "Idempotency-Key", "k-1")
+	if first.status != http.StatusCreated {
+		t.Fatalf("%d %s", first.status, first.body)
+	}
+	if again := w.send(w.therapistOf(w.a), http.MethodPost, "/Goal", goal, "Idempotency-Key", "k-1"); !same(first, again) {
+		t.Errorf("with a new token: %d %s", again.status, again.body)
+	}
+	if other := w.send(w.importer, http.MethodPost, "/Goal", goal, "Idempotency-Key", "k-1"); other.status != http.StatusCreated || string(other.body) == string(first.body) {
+		t.Errorf("another caller's key is another key: %d %s", other.status, other.body)
+	}
+	// The client leaves the caseload: the answer is no way back to them.
+	episode := string(mustGet(t, w, w.a.episode))
+	if a := w.send(w.importer, http.MethodPut, "/"+w.a.episode.String(), strings.ReplaceAll(episode, w.a.doctor.String(), w.b.doctor.String())); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	for _, typ := range []string{"CareTeam", "Encounter"} {
+		if k, ok := w.a.about[typ]; ok {
+			w.send(w.importer, http.MethodPut, "/"+k.String(), strings.ReplaceAll(string(mustGet(t, w, k)), w.a.doctor.String(), w.b.doctor.String()))
+		}
+	}
+	if again := w.send(w.therapistOf(w.a), http.MethodPost, "/Goal", goal, "Idempotency-Key", "k-1"); again.status < 400 || strings.Contains(string(again.body), "Sleep") {
+		t.Errorf("after the client has gone to another: %d %s", again.status, again.body)
+	}
+}
+
+func TestValidatingLooksNothingUp(t *testing.T) {
+	w := newWorld(t)
+	c := w.therapistOf(w.a)
+	verdict := func(patient string) string {
+		return string(w.send(c, http.MethodPost, "/Goal/$validate", fmt.Sprintf(`{"resourceType":"Goal","lifecycleStatus":"active","description":{"text":"x"},"subject":{"reference":%q}}`, patient)).body)
+	}
+	if a, b := verdict(w.b.patient.String()), verdict("Patient/"+ids()); a != b {
+		t.Errorf("%s\n%s", a, b)
+	}
+	got, want := w.send(c, http.MethodGet, "/"+w.b.about["Goal"].String()+"/$validate", ""), w.send(c, http.MethodGet, "/Goal/"+ids()+"/$validate", "")
+	if !same(got, want) || got.status != http.StatusNotFound {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}
