@@ -1,0 +1,151 @@
+package monitoring
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"rapport/fhir"
+	"rapport/mapping/instrument"
+)
+
+// last returns the last response of a client to an instrument, nil for none. What is
+// dated in the future is none: a mistyped year would silence the plan for ever.
+func (u *Rules) last(ctx context.Context, r fhir.Reader, patient fhir.Key, in *instrument.Instrument, now time.Time) (out *Answer, err error) {
+	until := func(param string) fhir.Clause {
+		end := midnight(now.In(u.zone())).AddDate(0, 0, 2) // whatever the zone it was told in
+		return when(param, fhir.Lt, end)
+	}
+	take := func(e fhir.Entry, date string) bool {
+		d, ok := dayOf(date, u.zone())
+		if !ok || d.After(midnight(now.In(u.zone()))) {
+			return true
+		}
+		if out == nil || d.After(out.day) {
+			out = &Answer{Reference: e.Key.String(), Date: d.Format(time.DateOnly), day: d}
+		}
+		return false
+	}
+	responses := fhir.Query{
+		Type:  "QuestionnaireResponse",
+		Where: []fhir.Clause{about(patient), asking(in), coded("status", "completed", "amended"), until("authored")},
+		Sort:  []fhir.Order{{Param: "authored", Kind: fhir.Date, Desc: true}}, Count: 4,
+	}
+	err = each(ctx, r, responses, func(e fhir.Entry) bool {
+		return take(e, e.Resource.Root().Get("authored").Text())
+	})
+	if err != nil {
+		return nil, err
+	}
+	total := in.Total().Code
+	scores := fhir.Query{
+		Type: "Observation",
+		Where: []fhir.Clause{about(patient), coded("status", "final", "amended", "corrected"), until("date"),
+			{Param: "code", Kind: fhir.Token, Any: []fhir.Operand{{System: total.System, HasSystem: true, Code: total.Code}}}},
+		Sort: []fhir.Order{{Param: "date", Kind: fhir.Date, Desc: true}}, Count: 20,
+	}
+	err = each(ctx, r, scores, func(e fhir.Entry) bool {
+		date := e.Resource.Root().Get("effectiveDateTime").Text()
+		if d, ok := dayOf(date, u.zone()); ok && out != nil && !d.After(out.day) {
+			return false // older than a response
+		}
+		if !states(e.Resource, in) {
+			return true
+		}
+		return take(e, date)
+	})
+	return out, err
+}
+
+// states reports whether scores were stated for an instrument without items: those
+// of a response are that response.
+func states(o fhir.Resource, in *instrument.Instrument) bool {
+	for x := range o.Root().Get("extension").Elements() {
+		url, _, _ := strings.Cut(x.Get("valueCanonical").Text(), "|")
+		if x.Get("url").Text() == statedURL && url == in.URL {
+			return true
+		}
+	}
+	return false
+}
+
+// answers counts the responses since a day.
+func (u *Rules) answers(ctx context.Context, r fhir.Reader, patient fhir.Key, in *instrument.Instrument, from time.Time) (n int, err error) {
+	q := fhir.Query{
+		Type:  "QuestionnaireResponse",
+		Where: []fhir.Clause{about(patient), asking(in), coded("status", "completed", "amended"), when("authored", fhir.Ge, from.AddDate(0, 0, -1))},
+		Count: spell,
+	}
+	err = each(ctx, r, q, func(e fhir.Entry) bool {
+		if d, ok := dayOf(e.Resource.Root().Get("authored").Text(), u.zone()); ok && !d.Before(from) {
+			n++
+		}
+		return true
+	})
+	return n, err
+}
+
+// each walks over all matches until f says that it is enough. A caller that may not
+// search a type finds nothing of it.
+func each(ctx context.Context, r fhir.Reader, q fhir.Query, f func(fhir.Entry) bool) error {
+	for {
+		set, err := r.Search(ctx, q)
+		if fhir.Is(err, fhir.Forbidden) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, e := range set.Entries {
+			if e.Mode == fhir.Match && !f(e) {
+				return nil
+			}
+		}
+		if set.Next == "" {
+			return nil
+		}
+		q.After = set.Next
+	}
+}
+
+// visible reads a resource; one that is not there, deleted or not for the caller is
+// the zero Resource.
+func visible(ctx context.Context, r fhir.Reader, k fhir.Key) (fhir.Resource, error) {
+	if k.IsZero() {
+		return fhir.Resource{}, nil
+	}
+	res, err := r.Read(ctx, k)
+	for _, c := range []fhir.Code{fhir.NotFound, fhir.Deleted, fhir.Forbidden} {
+		if fhir.Is(err, c) {
+			return fhir.Resource{}, nil
+		}
+	}
+	return res, err
+}
+
+// The clauses of the searches.
+
+func about(patient fhir.Key) fhir.Clause {
+	return fhir.Clause{Param: "patient", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}}
+}
+
+func asking(in *instrument.Instrument) fhir.Clause {
+	c := fhir.Clause{Param: "questionnaire", Kind: fhir.Reference}
+	for _, u := range append([]string{in.URL}, in.Also...) {
+		c.Any = append(c.Any, fhir.Operand{URL: u})
+	}
+	return c
+}
+
+func coded(param string, codes ...string) fhir.Clause {
+	c := fhir.Clause{Param: param, Kind: fhir.Token}
+	for _, k := range codes {
+		c.Any = append(c.Any, fhir.Operand{Code: k})
+	}
+	return c
+}
+
+func when(param string, p fhir.Prefix, day time.Time) fhir.Clause {
+	at := fhir.Micros(day)
+	return fhir.Clause{Param: param, Kind: fhir.Date, Any: []fhir.Operand{{Prefix: p, Low: at, High: at}}}
+}
