@@ -333,12 +333,14 @@ func (j *judge) door(ctx context.Context, rules Rules, c *caller, v Verb, l lett
 				open = true
 				break
 			}
-			got, err := j.introduced(ctx, rules, c, v, typ, cl)
-			if err != nil {
-				return false, err
+			for _, t := range []Tie{TieIntroduced, TieBrought} {
+				got, err := j.single(ctx, rules, c, v, typ, cl, t, NoConsent)
+				if err != nil {
+					return false, err
+				}
+				open = open || got.Allow
 			}
-			if got.Allow {
-				open = true
+			if open {
 				break
 			}
 		}
@@ -347,10 +349,10 @@ func (j *judge) door(ctx context.Context, rules Rules, c *caller, v Verb, l lett
 	return open, nil
 }
 
-// introduced asks about a patient that the caller itself brought into the tenant.
-func (j *judge) introduced(ctx context.Context, rules Rules, c *caller, v Verb, typ string, cl class) (Judgement, error) {
+// single asks about a tie that there is to single resources only.
+func (j *judge) single(ctx context.Context, rules Rules, c *caller, v Verb, typ string, cl class, t Tie, consent ConsentState) (Judgement, error) {
 	q := c.question(v, typ, cl)
-	q.Tie, q.Consent = TieIntroduced, NoConsent
+	q.Tie, q.Consent = t, consent
 	return j.ask(ctx, rules, q)
 }
 

@@ -90,7 +90,7 @@ func (n *Notes) Write(ctx context.Context, note Note) (out Note, err error) {
 			return err
 		}
 		f := fhir.Facts{Class: noteClass.text(), Patients: []fhir.Key{note.Patient}}
-		v, err = rd.may(ctx, ToWriteNote, mayCreate, fhir.Key{Type: "DocumentReference"}, f, false)
+		v, err = rd.may(ctx, ToWriteNote, mayCreate, fhir.Key{Type: "DocumentReference"}, f, "")
 		return err
 	})
 	if err != nil {

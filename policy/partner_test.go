@@ -172,3 +172,44 @@ func unlabelled(t *testing.T, r fhir.Resource) fhir.Resource {
 	}
 	return out
 }
+
+func TestAPartnerCorrectsWhatItBroughtAndNothingElse(t *testing.T) {
+	p := open(t)
+	p.load(world()...)
+	ctx := t.Context()
+	hospital := p.gate("hospital")
+	if err := bring(ctx, t, hospital, brought...); err != nil {
+		t.Fatal(err)
+	}
+	p.load(`{"resourceType":"Condition","id":"carl-ours","subject":{"reference":"Patient/carl"},"recorder":{"reference":"Organization/hospital"}}`)
+	other := who("hospital")
+	other.Grants = []fhir.Key{k("Organization/elsewhere")}
+	put := func(g fhir.Gate, body string) error {
+		r := resource(t, body)
+		return g.Update(ctx, fhir.Act{Interaction: fhir.Update, Type: r.Type, ID: r.ID}, func(tx fhir.Tx) error {
+			_, err := tx.Put(ctx, r, fhir.Condition{})
+			return err
+		})
+	}
+	const right = `{"resourceType":"Condition","id":"carl-condition","subject":{"reference":"Patient/carl"},"code":{"text":"corrected there"}}`
+	if err := put(hospital, right); err != nil {
+		t.Errorf("its own: %v", err)
+	}
+	for what, c := range map[string]struct {
+		gate fhir.Gate
+		body string
+		code fhir.Code
+	}{
+		"another's":                    {p.guard.For(other), right, fhir.NotFound},
+		"ours, which names it":         {hospital, `{"resourceType":"Condition","id":"carl-ours","subject":{"reference":"Patient/carl"},"code":{"text":"x"}}`, fhir.Forbidden},
+		"its own, about somebody else": {hospital, `{"resourceType":"Condition","id":"carl-condition","subject":{"reference":"Patient/anna"}}`, fhir.Forbidden},
+		"its Task, more than its part": {hospital, `{"resourceType":"Task","id":"carl-task","status":"requested","intent":"plan","for":{"reference":"Patient/carl"},"focus":{"reference":"ServiceRequest/carl-request"},"requester":{"reference":"Organization/hospital"},"owner":{"reference":"Organization/clinic"}}`, fhir.Forbidden},
+	} {
+		refused(t, what, put(c.gate, c.body), c.code)
+	}
+	// A consent that shuts it out ends that, too.
+	p.load(consent("carl", "carl-consent", "OPTOUT", ""))
+	if err := put(hospital, right); err == nil {
+		t.Error("corrected against the client's consent")
+	}
+}

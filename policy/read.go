@@ -306,7 +306,7 @@ func (rd *reader) ReadVersion(ctx context.Context, k fhir.Key, version int64) (f
 		}
 		facts := rd.factor.FactsOf(rs[0])
 		facts.Parties = append(facts.Parties, submitters(h.Parties)...)
-		v, err := rd.may(ctx, ToRead, mayRead, k, facts, false)
+		v, err := rd.may(ctx, ToRead, mayRead, k, facts, "")
 		if err != nil {
 			return fhir.Resource{}, err
 		}
@@ -352,8 +352,8 @@ type verdict struct {
 }
 
 // may decides about one resource with known facts, as the sights do about many.
-// introduced says that the caller brought every patient concerned into the tenant.
-func (rd *reader) may(ctx context.Context, v Verb, l letter, k fhir.Key, f fhir.Facts, introduced bool) (verdict, error) {
+// single is a tie that there is to this resource only: TieIntroduced, TieBrought or "".
+func (rd *reader) may(ctx context.Context, v Verb, l letter, k fhir.Key, f fhir.Facts, single Tie) (verdict, error) {
 	c := rd.caller.ceiling(k.Type, l)
 	if !c.some {
 		return verdict{}, nil
@@ -410,10 +410,21 @@ func (rd *reader) may(ctx context.Context, v Verb, l letter, k fhir.Key, f fhir.
 	// patients, not even current ones.
 	out.ok = whole == 2 || admits(rules...)
 	free = free || whole == 2
-	if introduced && !c.confined {
-		j, err := rd.judge.introduced(ctx, rd.rules, rd.caller, v, k.Type, cl)
-		if err != nil {
-			return verdict{}, err
+	if single != "" && !c.confined {
+		asked := []ConsentState{NoConsent}
+		if single == TieBrought && len(profiles) > 0 {
+			asked = asked[:0] // all whom it is about must agree
+			for _, p := range profiles {
+				asked = append(asked, rd.judge.state(rd.caller, v, k.Type, cl, p))
+			}
+		}
+		j := Judgement{Allow: true}
+		for _, consent := range asked {
+			if j.Allow {
+				if j, err = rd.judge.single(ctx, rd.rules, rd.caller, v, k.Type, cl, single, consent); err != nil {
+					return verdict{}, err
+				}
+			}
 		}
 		if j.Allow {
 			out.ok, free = true, true

@@ -30,6 +30,7 @@ const (
 	TieOwn        Tie = "own"        // the caller is the patient
 	TieParty      Tie = "party"      // the resource names the caller
 	TieIntroduced Tie = "introduced" // the caller brought the patient into this tenant
+	TieBrought    Tie = "brought"    // the caller brought this very resource
 	TieReleased   Tie = "released"   // part of a package for the caller
 	TieAuthor     Tie = "author"     // the caller wrote this process note
 )

@@ -219,7 +219,7 @@ func (w *writer) mayReplace(ctx context.Context, b *before, r fhir.Resource, c f
 
 // mayChange decides about changing what is there and seen.
 func (w *writer) mayChange(ctx context.Context, b *before, r fhir.Resource, l letter) ([]string, error) {
-	v, err := w.may(ctx, ToUpdate, l, r.Key, b.head.Facts, false)
+	v, err := w.may(ctx, ToUpdate, l, r.Key, b.head.Facts, w.brought(*b, b.head.Facts))
 	if err != nil {
 		return nil, err
 	}
@@ -292,17 +292,20 @@ func submitters(ns []fhir.Named) (out []fhir.Named) {
 func (w *writer) mayBecome(ctx context.Context, b before, r fhir.Resource, f fhir.Facts, l letter) (verdict, error) {
 	v := ToUpdate
 	judged := f
-	introduced := false
+	single := w.brought(b, f)
 	if !b.exists || b.head.Deleted {
 		v = ToCreate
 		// What the caller brings does not name it a party by being brought.
 		judged.Parties = slices.DeleteFunc(slices.Clone(f.Parties), func(n fhir.Named) bool { return n.Role == Submitter })
-		var err error
-		if introduced, err = w.introduced(ctx, r.Key, f); err != nil {
+		introduced, err := w.introduced(ctx, r.Key, f)
+		if err != nil {
 			return verdict{}, err
 		}
+		if single = ""; introduced {
+			single = TieIntroduced
+		}
 	}
-	got, err := w.may(ctx, v, l, r.Key, judged, introduced)
+	got, err := w.may(ctx, v, l, r.Key, judged, single)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -344,6 +347,17 @@ func (w *writer) introduced(ctx context.Context, k fhir.Key, f fhir.Facts) (bool
 		}
 	}
 	return true, nil
+}
+
+// brought says whether the caller itself brought a resource that is there, and would
+// leave it about nobody else than it is.
+func (w *writer) brought(b before, after fhir.Facts) Tie {
+	mine := func(n fhir.Named) bool { return slices.Contains(w.caller.Grants, n.Actor) }
+	if w.caller.Role != Partner || !b.lives() || !slices.ContainsFunc(submitters(b.head.Parties), mine) ||
+		slices.ContainsFunc(after.Patients, func(k fhir.Key) bool { return !slices.Contains(b.head.Patients, k) }) {
+		return ""
+	}
+	return TieBrought
 }
 
 // changesOnly reports whether two versions differ in the named elements alone,
@@ -430,7 +444,7 @@ func (w *writer) Delete(ctx context.Context, k fhir.Key, c fhir.Condition) (fhir
 		}
 		return fhir.Written{Head: fhir.Head{Key: k}, Effect: fhir.Unchanged}, nil
 	}
-	v, err := w.may(ctx, ToDelete, mayDelete, k, b.head.Facts, false)
+	v, err := w.may(ctx, ToDelete, mayDelete, k, b.head.Facts, "")
 	if err != nil {
 		return fhir.Written{}, err
 	}

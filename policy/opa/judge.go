@@ -101,7 +101,7 @@ var (
 	verbs = []policy.Verb{policy.ToRead, policy.ToCreate, policy.ToUpdate, policy.ToDelete,
 		policy.ToDisclose, policy.ToRelabel, policy.ToWriteNote, policy.ToReadNote}
 	ties = []policy.Tie{policy.TieLoose, policy.TieAnyone, policy.TieRelated, policy.TieOwn,
-		policy.TieParty, policy.TieIntroduced, policy.TieReleased, policy.TieAuthor}
+		policy.TieParty, policy.TieIntroduced, policy.TieBrought, policy.TieReleased, policy.TieAuthor}
 	consents = []policy.ConsentState{policy.NoConsent, policy.Permitted, policy.Denied, policy.Barred}
 	groups   = []string{"contact", "setting", "frame", "clinical", "record", "note"}
 	levels   = []string{"U", "L", "M", "N", "R", "V"}

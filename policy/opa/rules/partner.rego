@@ -39,6 +39,19 @@ allow if {
 	input.type in {"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService", "Endpoint"}
 }
 
+# Corrections of what it brought itself. Of a Task it answers for its part alone, and a
+# consent, once here, is the client's and ours.
+allow if {
+	input.role == "partner"
+	input.tie == "brought"
+	input.verb == "update"
+	input.group in {"contact", "frame", "clinical"}
+	every kept in {"Task", "Consent"} {
+		input.type != kept
+	}
+	input.consent in {"none", "permit"}
+}
+
 # Reports on a client who was referred to it.
 allow if {
 	input.role == "partner"

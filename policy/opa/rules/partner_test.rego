@@ -47,6 +47,22 @@ test_brought_no_further if {
 	}
 }
 
+corrected := sample.with_changes({"role": "partner", "tie": "brought", "verb": "update", "type": "Goal"})
+
+test_what_it_brought_is_corrected if {
+	every group in {"contact", "frame", "clinical"} {
+		every consent in {"none", "permit"} {
+			partner.allow with input as object.union(corrected, {"group": group, "consent": consent})
+		}
+	}
+}
+
+test_corrected_no_further if {
+	every change in [{"role": "ehr"}, {"tie": "party"}, {"tie": "introduced"}, {"verb": "delete"}, {"group": "record"}, {"group": "setting"}, {"type": "Task"}, {"type": "Consent"}, {"consent": "deny"}, {"consent": "barred"}] {
+		not partner.allow with input as object.union(corrected, change)
+	}
+}
+
 house := sample.with_changes({"role": "partner", "tie": "loose", "verb": "create", "type": "Organization", "group": "setting"})
 
 test_whom_a_referral_names_is_brought if {
