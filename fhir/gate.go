@@ -58,6 +58,8 @@ const (
 	Disclose        Interaction = "disclose" // hand to a partner: Act.Recipient
 	NoteWrite       Interaction = "process-note-write"
 	NoteRead        Interaction = "process-note-read"
+	Export          Interaction = "export" // read, to hand over in bulk as it is
+	Study           Interaction = "study"  // read, to hand over in bulk only as a treatment leaves it: research
 )
 
 // Reader answers questions within one View or Update, for its principal.

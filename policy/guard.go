@@ -79,6 +79,7 @@ type gate struct {
 type session struct {
 	*gate
 	rules   Rules
+	verb    Verb // what reading is asked about as: ToRead, or the act's own
 	now     time.Time
 	request string
 	entries []*entry
@@ -97,7 +98,7 @@ type freshness struct {
 	heads    map[fhir.Key]int64 // written, and their versions
 }
 
-func (g *gate) session() (*session, error) {
+func (g *gate) session(a fhir.Act) (*session, error) {
 	now := g.Clock()
 	if !g.caller.Expires.IsZero() && !now.Before(g.caller.Expires) {
 		return nil, &fhir.Error{Code: fhir.Login, Detail: "The token has expired; get a new one."}
@@ -106,7 +107,11 @@ func (g *gate) session() (*session, error) {
 	if rules == nil {
 		return nil, undecided(errors.New("no policy is loaded"))
 	}
-	return &session{gate: g, rules: rules, now: now, request: g.IDs()}, nil
+	verb := ToRead
+	if bulk[a.Interaction] {
+		verb = interactions[a.Interaction].verb
+	}
+	return &session{gate: g, rules: rules, verb: verb, now: now, request: g.IDs()}, nil
 }
 
 // sought says what an interaction asks of rules and scopes.
@@ -126,6 +131,27 @@ var interactions = map[fhir.Interaction]sought{
 	fhir.Update:          {ToUpdate, mayUpdate},
 	fhir.Patch:           {ToUpdate, mayUpdate},
 	fhir.Delete:          {ToDelete, mayDelete},
+	fhir.Export:          {ToExport, mayExport},
+	fhir.Study:           {ToStudy, mayExport},
+}
+
+// bulk are the acts whose reading is asked about under a verb of their own.
+var bulk = map[fhir.Interaction]bool{fhir.Export: true, fhir.Study: true}
+
+// asked says how a question is put: in an act of export, all reading is exporting.
+func (s *session) asked(v Verb, l letter) (Verb, letter) {
+	if v == ToRead && s.verb != ToRead {
+		return s.verb, mayExport
+	}
+	return v, l
+}
+
+// ceiling is what the scopes leave for this act.
+func (s *session) ceiling(typ string, l letter) ceiling {
+	if l == mayRead || l == maySearch {
+		_, l = s.asked(ToRead, l)
+	}
+	return s.caller.ceiling(typ, l)
 }
 
 // enter decides whether an act may be tried at all.
@@ -135,6 +161,14 @@ func (s *session) enter(ctx context.Context, a fhir.Act) error {
 		return nil // each entry, each type is decided by itself
 	}
 	so, ok := interactions[a.Interaction]
+	if bulk[a.Interaction] && a.Type == "" { // of all types: one must be open
+		for _, t := range s.Served.Types {
+			if open, err := s.judge.door(ctx, s.rules, s.caller, so.verb, so.letter, t.Name); open || err != nil {
+				return err
+			}
+		}
+		return forbidden()
+	}
 	if !ok || a.Type == "" {
 		return forbidden()
 	}
@@ -143,6 +177,7 @@ func (s *session) enter(ctx context.Context, a fhir.Act) error {
 
 // pass refuses what can never be allowed, before anything is looked up.
 func (s *session) pass(ctx context.Context, v Verb, l letter, typ string) error {
+	v, l = s.asked(v, l)
 	open, err := s.judge.door(ctx, s.rules, s.caller, v, l, typ)
 	if err != nil {
 		return err
@@ -155,7 +190,7 @@ func (s *session) pass(ctx context.Context, v Verb, l letter, typ string) error 
 
 // View implements fhir.Gate.
 func (g *gate) View(ctx context.Context, a fhir.Act, f func(fhir.Reader) error) (err error) {
-	s, err := g.session()
+	s, err := g.session(a)
 	es := []*entry{newEntry(a)}
 	defer g.settle(ctx, s, &es, &err, false)
 	if err != nil {
@@ -178,7 +213,7 @@ func (g *gate) View(ctx context.Context, a fhir.Act, f func(fhir.Reader) error) 
 
 // Update implements fhir.Gate.
 func (g *gate) Update(ctx context.Context, a fhir.Act, f func(fhir.Tx) error) (err error) {
-	s, err := g.session()
+	s, err := g.session(a)
 	es := []*entry{newEntry(a)}
 	defer g.settle(ctx, s, &es, &err, true)
 	if err != nil {
@@ -290,8 +325,8 @@ func (g *gate) record(s *session, e *entry, err error) Record {
 	return r
 }
 
-// mustSync: disclosures, process notes and emergencies are on disk before there is
-// an answer, whatever they were.
+// mustSync: disclosures, exports, process notes and emergencies are on disk before
+// there is an answer, whatever they were.
 func mustSync(a fhir.Act, purpose string) bool {
-	return !a.Recipient.IsZero() || a.Interaction == fhir.NoteRead || a.Interaction == fhir.NoteWrite || purpose == "BTG"
+	return bulk[a.Interaction] || !a.Recipient.IsZero() || a.Interaction == fhir.NoteRead || a.Interaction == fhir.NoteWrite || purpose == "BTG"
 }

@@ -167,7 +167,7 @@ func (j *judge) ask(ctx context.Context, rules Rules, q Question) (Judgement, er
 }
 
 func (c *caller) question(v Verb, typ string, cl class) Question {
-	return Question{Role: c.Role, Purpose: c.Purpose, Verb: v, Type: typ, Group: cl.group, Confidentiality: cl.conf, Labels: cl.labels, Marks: cl.marks}
+	return Question{Role: c.Role, Purpose: c.Purpose, Verb: v, Type: typ, Group: cl.group, Confidentiality: cl.conf, Labels: cl.labels, Marks: cl.marks, Basis: c.Basis}
 }
 
 // grants asks the rules about one class, tie by tie.
@@ -222,7 +222,7 @@ func (j *judge) state(c *caller, v Verb, typ string, cl class, t fhir.Profile) C
 	case ToCreate, ToUpdate, ToDelete, ToRelabel:
 		actions = []string{"collect", "correct"}
 	}
-	return p.state(demand{actors: c.actors, purpose: c.Purpose, actions: actions, typ: typ, class: cl})
+	return p.state(demand{actors: c.actors, purpose: c.Purpose, actions: actions, typ: typ, class: cl, study: v == ToStudy})
 }
 
 // confine turns the rules that a caller has into rules about the one patient of

@@ -65,7 +65,7 @@ type sealedNote struct {
 func (n *Notes) Write(ctx context.Context, note Note) (out Note, err error) {
 	g := n.gate
 	e := newEntry(fhir.Act{Interaction: fhir.NoteWrite})
-	s, err := g.session()
+	s, err := g.session(e.act)
 	defer g.settle(ctx, s, &[]*entry{e}, &err, false)
 	if err != nil {
 		return Note{}, err
@@ -118,7 +118,7 @@ func (n *Notes) Write(ctx context.Context, note Note) (out Note, err error) {
 func (n *Notes) Read(ctx context.Context, id string) (out Note, err error) {
 	g := n.gate
 	e := newEntry(fhir.Act{Interaction: fhir.NoteRead})
-	s, err := g.session()
+	s, err := g.session(e.act)
 	defer g.settle(ctx, s, &[]*entry{e}, &err, false)
 	if err != nil {
 		return Note{}, err

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"time"
-
 )
 
 // onceSpace holds what callers keep to recognise a request of theirs that comes again.

@@ -41,6 +41,7 @@ type Principal struct {
 	// Organization that a partner is.
 	Grants  []fhir.Key
 	Scopes  []Scope
+	Basis   Basis  // of a research client, from configuration
 	Purpose string // of use, v3-ActReason: TREAT, HRESCH …; from token or configuration, never from a header
 	TokenID string // keyed hash of the token's jti, for the record
 	Expires time.Time

@@ -92,6 +92,7 @@ type demand struct {
 	actions []string // v3 consent actions any of which is meant
 	typ     string
 	class   class
+	study   bool // for research: a permission counts only of a consent to research
 }
 
 // state says what the consents come to for a demand. Several consents: a denial
@@ -106,7 +107,11 @@ func (p profile) state(d demand) ConsentState {
 		if s.Scope == "research" && !subsumes("HRESCH", d.purpose) {
 			continue
 		}
-		out = graver(out, s.state(d))
+		got := s.state(d)
+		if d.study && got == Permitted && s.Scope != "research" {
+			got = NoConsent // agreement to share is none to research; a denial is one to all
+		}
+		out = graver(out, got)
 	}
 	return out
 }

@@ -66,7 +66,7 @@ func (rd *reader) sees(ctx context.Context, l letter, main string, types ...stri
 		if _, done := extents[t]; done {
 			continue
 		}
-		if len(rd.caller.ceiling(t, l).where) > 0 {
+		if len(rd.ceiling(t, l).where) > 0 {
 			continue
 		}
 		other, err := rd.decide(ctx, l, t)
@@ -81,7 +81,7 @@ func (rd *reader) sees(ctx context.Context, l letter, main string, types ...stri
 
 // decide returns the decision about reading one type.
 func (rd *reader) decide(ctx context.Context, l letter, typ string) (decided, error) {
-	c := rd.caller.ceiling(typ, l)
+	c := rd.ceiling(typ, l)
 	if !c.some {
 		return decided{}, nil
 	}
@@ -95,7 +95,7 @@ func (rd *reader) decide(ctx context.Context, l letter, typ string) (decided, er
 			return decided{}, err
 		}
 	}
-	k := sightKey{rd.caller.id, rd.rules.Digest(), land.Epoch, ToRead, typ, c.confined, tied}
+	k := sightKey{rd.caller.id, rd.rules.Digest(), land.Epoch, rd.verb, typ, c.confined, tied}
 	if land.Epoch == uncached {
 		if d, ok := rd.decisions[k]; ok {
 			return d, nil
@@ -104,7 +104,7 @@ func (rd *reader) decide(ctx context.Context, l letter, typ string) (decided, er
 		return d, nil
 	}
 	d := decided{made: rd.now}
-	if d.extent, d.by, err = rd.judge.extent(ctx, rd.rules, rd.caller, ToRead, typ, land, c.confined, tied); err != nil {
+	if d.extent, d.by, err = rd.judge.extent(ctx, rd.rules, rd.caller, rd.verb, typ, land, c.confined, tied); err != nil {
 		return decided{}, err
 	}
 	d.sight = fhir.SightOf(rd.now, rd.now, map[string]fhir.Extent{typ: d.extent})
@@ -226,6 +226,9 @@ func (rd *reader) bodies(ctx context.Context, refs []store.Ref) ([]fhir.Resource
 
 // Read implements fhir.Reader.
 func (rd *reader) Read(ctx context.Context, k fhir.Key) (fhir.Resource, error) {
+	if rd.verb != ToRead && k.Type == "Group" {
+		return rd.cohort(ctx, k)
+	}
 	h, alternatives, by, err := rd.look(ctx, k)
 	if err != nil {
 		return fhir.Resource{}, err
@@ -244,7 +247,7 @@ func (rd *reader) look(ctx context.Context, k fhir.Key) (store.Head, [][]fhir.Cl
 	if err := rd.pass(ctx, ToRead, mayRead, k.Type); err != nil {
 		return store.Head{}, nil, nil, err
 	}
-	alternatives, err := rd.narrowing(k.Type, rd.caller.ceiling(k.Type, mayRead))
+	alternatives, err := rd.narrowing(k.Type, rd.ceiling(k.Type, mayRead))
 	if err != nil {
 		return store.Head{}, nil, nil, err
 	}
@@ -354,6 +357,7 @@ type verdict struct {
 // may decides about one resource with known facts, as the sights do about many.
 // single is a tie that there is to this resource only: TieIntroduced, TieBrought or "".
 func (rd *reader) may(ctx context.Context, v Verb, l letter, k fhir.Key, f fhir.Facts, single Tie) (verdict, error) {
+	v, l = rd.asked(v, l)
 	c := rd.caller.ceiling(k.Type, l)
 	if !c.some {
 		return verdict{}, nil

@@ -23,7 +23,7 @@ func (g *Guard) Release(courier Principal) fhir.Release {
 			act.Type, act.ID = rs[0].Type, rs[0].ID
 		}
 		e := newEntry(act)
-		s, err := from.session()
+		s, err := from.session(act)
 		defer from.settle(ctx, s, &[]*entry{e}, &err, false)
 		if err != nil {
 			return nil, err

@@ -3,7 +3,8 @@ package policy
 import "context"
 
 // Verb is what the rules are asked about. All ways of reading are one verb, so
-// that read, search, include and history cannot come to differ.
+// that read, search, include and history cannot come to differ; an act of export
+// reads in all of those ways under a verb of its own.
 type Verb string
 
 // The verbs.
@@ -16,6 +17,8 @@ const (
 	ToRelabel   Verb = "relabel"    // take security labels off
 	ToWriteNote Verb = "write-note" // process notes
 	ToReadNote  Verb = "read-note"
+	ToExport    Verb = "export" // hand over in bulk, as it is
+	ToStudy     Verb = "study"  // hand over in bulk, de-identified
 )
 
 // Tie says how the caller and a resource belong together. The first five are
@@ -53,7 +56,17 @@ type Question struct {
 	Marks           string // what content it bears, sorted, comma between; see Class
 	Tie             Tie
 	Consent         ConsentState
+	Basis           Basis // what research rests on where no consent speaks
 }
+
+// Basis is the legal ground on which a research project rests beside consent.
+type Basis string
+
+// The grounds.
+const (
+	OnConsent Basis = ""       // consent alone
+	OnWaiver  Basis = "waiver" // a law or an ethics committee: silence is enough, an objection still counts
+)
 
 // ConsentState is what the patient's consents come to for one question.
 type ConsentState string

@@ -6,7 +6,7 @@ import (
 	"rapport/fhir"
 )
 
-// letter is one of SMART's c, r, u, d, s.
+// letter is one of SMART's c, r, u, d, s, or what an export takes of them.
 type letter byte
 
 const (
@@ -15,6 +15,7 @@ const (
 	mayUpdate letter = 'u'
 	mayDelete letter = 'd'
 	maySearch letter = 's'
+	mayExport letter = 'e'
 )
 
 func (s Scope) has(l letter) bool {
@@ -29,6 +30,10 @@ func (s Scope) has(l letter) bool {
 		return s.Delete
 	case maySearch:
 		return s.Search
+	case mayExport:
+		// Only a system scope covers files for which no person asks, and one that narrows
+		// covers none (attack case A46).
+		return s.Context == "system" && s.Read && s.Search && len(s.Where) == 0
 	}
 	return false
 }

@@ -24,7 +24,7 @@ func (rd *reader) Search(ctx context.Context, q fhir.Query) (fhir.Set, error) {
 	if err := rd.pass(ctx, ToRead, maySearch, q.Type); err != nil {
 		return fhir.Set{}, err
 	}
-	alternatives, err := rd.narrowing(q.Type, rd.caller.ceiling(q.Type, maySearch))
+	alternatives, err := rd.narrowing(q.Type, rd.ceiling(q.Type, maySearch))
 	if err != nil {
 		return fhir.Set{}, err
 	}
@@ -189,7 +189,7 @@ func (rd *reader) seesPast(ctx context.Context, l letter, typ string) (fhir.Sigh
 	if err := rd.pass(ctx, ToRead, l, typ); err != nil {
 		return fhir.Sight{}, nil, nil, err
 	}
-	alternatives, err := rd.narrowing(typ, rd.caller.ceiling(typ, l))
+	alternatives, err := rd.narrowing(typ, rd.ceiling(typ, l))
 	if err != nil {
 		return fhir.Sight{}, nil, nil, err
 	}
@@ -203,7 +203,7 @@ func (rd *reader) seesAll(ctx context.Context) (fhir.Sight, []string, error) {
 	extents := map[string]fhir.Extent{}
 	var by []string
 	for _, t := range rd.Served.Types {
-		if len(rd.caller.ceiling(t.Name, maySearch).where) > 0 {
+		if len(rd.ceiling(t.Name, maySearch).where) > 0 {
 			continue
 		}
 		d, err := rd.decide(ctx, maySearch, t.Name)

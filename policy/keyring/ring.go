@@ -23,6 +23,7 @@ const (
 	IssuerSign = "issuer-sign" // access tokens of the built-in issuer
 	TokenHash  = "token-hash"  // token ids, for the record
 	AuditQuery = "audit-query" // what was asked for, within audit records
+	Export     = "export"      // files and spills of bulk exports
 )
 
 // KeySize is the size of every key, in bytes.

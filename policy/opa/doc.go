@@ -11,7 +11,7 @@
 //
 // To add a rule, add rules/<name>.rego with the package gateway.rule.<name> and its
 // test. A rule reads input as judge.go makes it: role, purpose, verb, type, group,
-// confidentiality, labels, marks, tie, consent. It never sees a resource, a name or a
+// confidentiality, labels, marks, tie, consent, basis. It never sees a resource, a name or a
 // time.
 //
 // # Limits

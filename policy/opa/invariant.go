@@ -55,6 +55,8 @@ func question(f []string) (q policy.Question, allow bool, err error) {
 			q.Marks = value
 		case "consent":
 			q.Consent = policy.ConsentState(value)
+		case "basis":
+			q.Basis = policy.Basis(value)
 		default:
 			return q, false, fmt.Errorf("%q is no field", name)
 		}

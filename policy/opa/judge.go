@@ -99,7 +99,7 @@ func judgement(v any) (policy.Judgement, error) {
 var (
 	roles = policy.Roles()
 	verbs = []policy.Verb{policy.ToRead, policy.ToCreate, policy.ToUpdate, policy.ToDelete,
-		policy.ToDisclose, policy.ToRelabel, policy.ToWriteNote, policy.ToReadNote}
+		policy.ToDisclose, policy.ToRelabel, policy.ToWriteNote, policy.ToReadNote, policy.ToExport, policy.ToStudy}
 	ties = []policy.Tie{policy.TieLoose, policy.TieAnyone, policy.TieRelated, policy.TieOwn,
 		policy.TieParty, policy.TieIntroduced, policy.TieBrought, policy.TieReleased, policy.TieAuthor}
 	consents = []policy.ConsentState{policy.NoConsent, policy.Permitted, policy.Denied, policy.Barred}
@@ -119,6 +119,7 @@ func check(q policy.Question) error {
 		{"confidentiality", slices.Contains(levels, q.Confidentiality)},
 		{"tie", slices.Contains(ties, q.Tie)},
 		{"consent", slices.Contains(consents, q.Consent)},
+		{"basis", q.Basis == policy.OnConsent || q.Basis == policy.OnWaiver},
 	} {
 		if !c.ok {
 			return fmt.Errorf("policy: the question's %s is none that rules know", c.what)
@@ -151,5 +152,6 @@ func input(q policy.Question) ast.Value {
 		pair("marks", list(q.Marks)),
 		pair("tie", ast.StringTerm(string(q.Tie))),
 		pair("consent", ast.StringTerm(string(q.Consent))),
+		pair("basis", ast.StringTerm(string(q.Basis))),
 	)
 }

@@ -91,7 +91,10 @@ type Client struct {
 	Grants  []string    `yaml:"grants,omitempty"` // Organization/id, Group/id, Organization?identifier=system|value
 	Scope   string      `yaml:"scope"`            // ceiling over whatever its tokens say
 	Purpose string      `yaml:"purpose,omitempty"`
-	NoSub   bool        `yaml:"noSub,omitempty"` // a backend whose tokens name no sub: it stands for itself
+	// Basis "waiver" says that a researcher's project rests on a law or an ethics
+	// committee's waiver: whoever does not object is in it. Without it only consent counts.
+	Basis policy.Basis `yaml:"basis,omitempty"`
+	NoSub bool         `yaml:"noSub,omitempty"` // a backend whose tokens name no sub: it stands for itself
 }
 
 // Person is whom a token names, as the issuer knows them.
@@ -282,6 +285,9 @@ func (c Client) faults(i Issuer, known Known, say sayer) {
 	}
 	if c.Role == "" && i.Role.Claim == "" {
 		say("role", "neither the client nor a claim says the role")
+	}
+	if c.Basis != policy.OnConsent && (c.Basis != policy.OnWaiver || c.Role != policy.Researcher) {
+		say("basis", "%q: a client of the role researcher may have waiver, any other none", c.Basis)
 	}
 	if c.NoSub && c.Role == "" {
 		say("noSub", "is for backends, which have a role of their own")

@@ -83,6 +83,12 @@ func TestAMistakeInConfigurationNamesItsField(t *testing.T) {
 			i.Clients["app"] = Client{Scope: "user/*.rs", Grants: []string{"Organization/a", "Patient/1"}}
 		}, "clients.app.grants[1]"},
 		{"user client without sub", func(i *Issuer) { i.Clients["app"] = Client{Scope: "user/*.rs", NoSub: true} }, "clients.app.noSub"},
+		{"client with a basis that is none", func(i *Issuer) {
+			i.Clients["app"] = Client{Scope: "system/*.rs", Role: policy.Researcher, Basis: "optout"}
+		}, "clients.app.basis"},
+		{"waiver for no researcher", func(i *Issuer) {
+			i.Clients["app"] = Client{Scope: "system/*.rs", Role: policy.EHR, Basis: policy.OnWaiver}
+		}, "clients.app.basis"},
 		{"client with purpose in words", func(i *Issuer) { i.Clients["app"] = Client{Scope: "user/*.rs", Purpose: "treat"} }, "clients.app.purpose"},
 		{"client with a bad tenant", func(i *Issuer) { i.Clients["app"] = Client{Scope: "user/*.rs", Tenant: "-"} }, "clients.app.tenant"},
 	} {

@@ -107,6 +107,7 @@ func (v *Verifier) principal(ctx context.Context, r *realm, c *compact) (policy.
 		return p, TooManyScopes
 	}
 	p.Scopes = Intersect(scopes, client.ceiling)
+	p.Basis = client.Basis
 	if p.Purpose = client.Purpose; p.Purpose == "" {
 		p.Purpose = r.Purpose
 	}

@@ -27,7 +27,7 @@ allow if {
 client if {
 	input.role == "ehr"
 	input.tie == "related"
-	input.verb == "read"
+	input.verb in {"read", "export"}
 	input.consent == "permit"
 	every label in input.labels {
 		every kept in {"OTHER", "NODSCLCD", "NOAUTH"} {

@@ -7,6 +7,7 @@ score := sample.with_changes({"role": "ehr", "tie": "related", "verb": "read", "
 
 test_outcomes_are_read if {
 	ehr.allow with input as score
+	ehr.allow with input as object.union(score, {"verb": "export"})
 	every type in {"Goal", "CarePlan", "Encounter", "Condition"} {
 		ehr.allow with input as object.union(score, {"type": type, "marks": []})
 	}

@@ -20,6 +20,15 @@ test_research_sees_no_person if {
 	}
 }
 
+test_the_deidentified_export_is_for_research_alone if {
+	every group in {"setting", "contact", "frame", "clinical"} {
+		purpose.holds with input as sample.with_changes({"verb": "study", "purpose": "HRESCH", "group": group})
+		every code in {"TREAT", "HPAYMT", "", "BTG"} {
+			not purpose.holds with input as sample.with_changes({"verb": "study", "purpose": code, "group": group})
+		}
+	}
+}
+
 test_research_sees_instruments if {
 	purpose.holds with input as sample.with_changes({"purpose": "HRESCH", "group": "setting"})
 }

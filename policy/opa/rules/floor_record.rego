@@ -10,7 +10,7 @@ holds if {
 
 holds if {
 	input.group == "record"
-	input.verb in {"read", "disclose"}
+	input.verb in {"read", "disclose", "export"}
 }
 
 holds if {

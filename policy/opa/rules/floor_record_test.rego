@@ -10,7 +10,7 @@ test_other_groups_pass if {
 }
 
 test_records_are_read_and_disclosed if {
-	every verb in {"read", "disclose"} {
+	every verb in {"read", "disclose", "export"} {
 		record.holds with input as sample.with_changes({"group": "record", "type": "AuditEvent", "verb": verb})
 	}
 }
@@ -29,7 +29,7 @@ test_records_are_not_changed if {
 }
 
 test_an_unknown_group_is_stopped if {
-	every verb in {"read", "disclose"} {
+	every verb in {"read", "disclose", "export"} {
 		not record.holds with input as sample.with_changes({"group": "other", "verb": verb})
 	}
 }

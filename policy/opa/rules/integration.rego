@@ -8,6 +8,6 @@ package gateway.rule.integration
 allow if {
 	input.role == "integration"
 	input.tie in {"anyone", "loose"}
-	input.verb in {"read", "create", "update", "delete", "relabel"}
+	input.verb in {"read", "create", "update", "delete", "relabel", "export"}
 	input.group in {"contact", "setting", "frame", "clinical", "record"}
 }
