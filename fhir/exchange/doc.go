@@ -8,7 +8,12 @@
 //   - deliver.go, withdraw.go: a referral, and its end by the one who sent it.
 //   - answer.go: status and output of the receiver's Task, back to the sender's.
 //   - gather.go: what belongs to a referral; the partner's Release decides what of it goes.
-//   - pack.go: a transaction Bundle that can be sent any number of times.
+//   - pack.go: a transaction Bundle that can be sent any number of times. message.go: the
+//     same as a message. summary.go: the referral note that goes along in either.
+//   - reach.go: which way a partner takes packages, by its own CapabilityStatement.
+//   - parcel.go: single creates, each once; probe.go, person.go: what is looked for first.
+//   - inbox.go, inbox_answer.go: $process-message, for referrals that come as messages.
+//   - summarise.go: $referral-summary, a referral as a document or a page.
 //   - ledger.go: what is known of a referral's way; its Provenance.
 //
 // Both sides are this same package. The sender's Task and the receiver's copy are
@@ -59,6 +64,25 @@
 //
 // A partner that does not accept our client is tried again as one that is down is:
 // keys are changed on two sides and never at one moment.
+//
+// A partner that takes no transaction gets single creates of what it declares to create.
+// There nothing keeps a create from being made twice, so each is noted before it is sent;
+// one whose answer was lost is looked for by our identifier, then among what lies there
+// of the patient, and only what is not there after five minutes is sent again. Where that
+// cannot be decided the work waits for a person, who says what is there by Settle. The
+// patient must be found there, by an identifier or by name and day of birth, exactly one;
+// created is one only where none was found and the partner declares to create patients.
+// Organisations and people of the practice are not created there. A resource that the
+// partner refuses is left out and noted, unless there is no referral without it.
+//
+// A resource with a modifier extension does not go by single create: some partners refuse
+// it, and without it it would say something else. It stands in the note.
+//
+// A message is stored by the router as the transaction that it could have been, with the
+// same identifiers, so both wire forms end equal and neither has rules of its own. It is
+// refused by HTTP status and OperationOutcome, as anything else is, not by a message with
+// «fatal-error»: whoever sends tries again by the same table. The id of its answer follows
+// from its own.
 //
 // # Limits
 //

@@ -7,6 +7,7 @@ import (
 
 	"rapport/fhir"
 	"rapport/fhir/exchange"
+	"rapport/fhir/rest"
 )
 
 // The rest of the wire: what goes beside transactions.
@@ -36,3 +37,6 @@ func (w *wire) Create(_ context.Context, to exchange.Partner, r fhir.Resource, u
 func (w *wire) Capabilities(_ context.Context, of exchange.Partner) (fhir.Resource, error) {
 	return w.resource(w.send(of, false, http.MethodGet, "metadata", nil, nil))
 }
+
+// run serves a request that an operation makes for its caller.
+func (s *side) run(ctx context.Context, r *rest.Request) rest.Response { return s.router.Serve(ctx, r) }
