@@ -78,6 +78,11 @@ func (w *writer) consent(r *practice.Consent) {
 // aboutConsent gives the scope and the category of what a consent is about.
 func (w *writer) aboutConsent(about string) (string, []r4.CodeableConcept) {
 	switch about {
+	case "framing":
+		return "treatment", []r4.CodeableConcept{
+			{Coding: []r4.Coding{w.code("consent-about", about, "/about")}},
+			concept4(loinc, "59284-0", "Consent Document"),
+		}
 	case "treatment":
 		return "treatment", []r4.CodeableConcept{concept4(loinc, "59284-0", "Consent Document")}
 	case "privacy":
@@ -168,6 +173,10 @@ func (w *writer) consentExtensions(r *practice.Consent) []r4.Extension {
 	var x extensions
 	x.episode("Consent", w.target("episode", r.Episode, "/episode"))
 	x.reference(extensionURL("consent-witness"), w.target("practitioner", r.Witness, "/witness"))
+	for i, e := range r.Explained {
+		w.code("framing-topic", e, fmt.Sprintf("/explained/%d", i))
+		x.code("consent-explained", e)
+	}
 	x.details(r.Details)
 	return x
 }
@@ -186,6 +195,7 @@ func (d *reader) consent() *practice.Consent {
 		Witness:      refIn(extension(d.n, "consent-witness").Get("valueReference")),
 		Policy:       d.n.Get("policy").Index(0).Get("uri").Text(),
 		Verified:     yesIn(d.n.Get("verification").Index(0).Get("verified")),
+		Explained:    codesIn(d.n, "consent-explained"),
 		Details:      detailsIn(d.n),
 	}
 	if by := refIn(d.n.Get("performer").Index(0)); by != out.Client {
@@ -200,6 +210,9 @@ func (d *reader) consent() *practice.Consent {
 	switch codeIn(d.n.Get("scope"), consentScopeSystem) {
 	case "treatment":
 		out.About = "treatment"
+		if d.n.Get("category").Index(0).HasCoding(systemURL("consent-about"), "framing") {
+			out.About = "framing"
+		}
 	case "research":
 		out.About = "research"
 	case "patient-privacy":

@@ -10,8 +10,8 @@ import (
 )
 
 // Definitions returns what a server keeps, and a validator needs, so that codes
-// and extensions of our own can be looked up: the code systems and ConceptMaps of
-// this package, and the StructureDefinition of every extension that is written
+// and extensions of our own can be looked up: the code systems, ConceptMaps and
+// unscored Questionnaires of this package, and the StructureDefinition of every extension that is written
 // here. They are the same at every call.
 func Definitions() ([]fhir.Resource, error) {
 	t, err := loadTables()

@@ -3,6 +3,8 @@
 //   - mapper.go: what is made of which record; what an earlier version left behind.
 //   - ids.go: ids from business keys.
 //   - one file a kind of record, with both directions.
+//   - form.go: what clients write between sessions, as Questionnaires without a score.
+//   - adjustment.go: the changes of a plan, and the Provenance that follows from them.
 //   - element.go, extension.go, reading.go: elements that several kinds share.
 //   - tables.go, definition.go: code systems, ConceptMaps and extensions of our own,
 //     as files in tables/.
@@ -12,8 +14,11 @@
 //
 // # Limits
 //
-// Group sessions, exercises, notebook, alliance and amendments have no record yet.
 // A plan holds a phase of one kind up to eight times.
+//
+// A workshop's topic and techniques stand on what took place: of one that nobody
+// came to, neither comes back. A client who is left out of a later version is not
+// known to have been there; as entered-in-error they stay in the list.
 //
 // A fact of an episode or a role of a practitioner that a later version no longer
 // states is not among what [Mapper.Superseded] lists: only what is stored knows which
@@ -28,6 +33,50 @@
 // The same record gives the same bytes, so that an import of what has not changed
 // makes no version; the references of records become ids without looking anything
 // up, so that records may come in any order and refer to what is not there yet.
+//
+// A plan is watched from its resources alone. Of each phase, a CarePlan that is part
+// of the plan's, an activity says which instrument is due how often:
+//
+//	"activity": [{"detail": {
+//	  "kind": "Task",
+//	  "instantiatesCanonical": ["https://rapport.example/fhir/Questionnaire/phq-9|1.0.0"],
+//	  "code": {"coding": [{"system": "https://rapport.example/fhir/CodeSystem/measure", "code": "monitoring"}]},
+//	  "status": "in-progress",
+//	  "scheduledTiming": {"repeat": {"frequency": 1, "period": 2, "periodUnit": "wk"}},
+//	  "description": "PHQ-9"}}]
+//
+// It holds for the period of its phase, is due for the first time on the first day
+// of it, and only while status is in-progress (that of the phase: active).
+//
+// A change of a plan is a new version of its CarePlan and an Annotation in note, whose
+// author, time and text are whose it is, when and why, with the extensions
+// adjustment-agreed and adjustment-changed. A plan that is a new one altogether names
+// the old one in replaces. [Adjustments] derives the Provenance when the version is
+// stored: recorded is when that was, which a mapper without a clock cannot know, and
+// who may write a plan need not be allowed to write Provenance.
+//
+// A workshop is one Encounter for each client and no Group: R4 would have a Group of
+// the clients and an Encounter of the Group beside them, which must never leave. Who
+// is in the Group is told by every reference to it, and by each search that follows
+// one; to keep it back everywhere costs a rule in every place that releases
+// something, and one forgotten rule tells a client's name to all others. What
+// is not there cannot leak. What the clients have in common is the workshop's key, as
+// the identifier of each Encounter; ids are of the key and the client.
+//
+// A supervision is an Appointment without a patient. The record has neither a field
+// for a client nor one for words, and its references can be to practitioners alone.
+//
+// What a client writes is a response to a Questionnaire of ours without a score, with
+// author and source the client and the label PATAST. Only rated feelings become
+// Observations; words stay where they are. A report on an exercise is such a response
+// and the output of the exercise's Task.
+//
+// The terms of the work (framing) are a Consent under a policy of their own that
+// grants nobody any data, as agreement to treatment does not. Consent has no element
+// for what was explained; an extension lists it.
+//
+// A session that was told otherwise before stays finished, since Encounter.status has
+// no word for amended, and says so in an extension.
 //
 // Nothing is filled in. A profile is claimed only where the record has what it
 // asks for: US Core's Patient not without a gender or with an identifier that

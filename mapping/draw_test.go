@@ -271,7 +271,14 @@ func (d *drawer) plan() practice.Record {
 		if d.maybe() {
 			p.Frequency = &practice.Frequency{Times: rapid.IntRange(1, 9).Draw(d.t, "times"), Every: d.every(), Unit: d.pick("d", "wk", "mo")}
 		}
+		p.Monitoring = d.monitoring()
 		r.Phases = append(r.Phases, p)
+	}
+	for _, a := range d.adjustments() {
+		if a.By == r.Author { // who is the author is not said again
+			a.By = practice.Ref{}
+		}
+		r.Adjustments = append(r.Adjustments, a)
 	}
 	return r
 }
@@ -282,7 +289,7 @@ func (d *drawer) every() int { return rapid.SampledFrom([]int{0, 2, 3}).Draw(d.t
 func (d *drawer) session() practice.Record {
 	r := &practice.Session{
 		Origin: d.origin(), Client: d.ref("Patient"), Episode: d.someRef("EpisodeOfCare"), Organisation: d.someRef("Organization"),
-		Status: d.pick("finished", "noshow", "cancelled", "booked", "entered-in-error"), Start: d.pick("2026-03-02", "2026-03-02T10:00:00+01:00"),
+		Status: d.pick("finished", "amended", "noshow", "cancelled", "booked", "entered-in-error"), Start: d.pick("2026-03-02", "2026-03-02T10:00:00+01:00"),
 		Modality: d.pick("", "in-person", "phone", "video", "online"), Format: d.pick("", "individual", "group", "other"), Types: d.concepts(),
 		Place: d.pick("", "practice", "home", "elsewhere"), Venue: d.someConcept(), Interpreter: d.yes(), Details: d.details(),
 	}
@@ -295,7 +302,10 @@ func (d *drawer) session() practice.Record {
 	case 1:
 		r.End = map[bool]string{true: "2026-03-02T10:45:00+01:00", false: "2026-03-03"}[timed(r.Start)]
 	}
-	if r.Status != "finished" && r.Status != "entered-in-error" {
+	if r.Status == "amended" || r.Status == "entered-in-error" {
+		r.CorrectedBecause = d.someText()
+	}
+	if r.Status != "finished" && r.Status != "amended" && r.Status != "entered-in-error" {
 		if r.Status == "cancelled" {
 			r.CancelledBecause = d.someConcept()
 		}
@@ -315,6 +325,9 @@ func (d *drawer) response() practice.Record {
 		Origin: d.origin(), Instrument: in.Slug, Client: d.ref("Patient"), Episode: d.someRef("EpisodeOfCare"), Session: d.someRef("Encounter"),
 		Status: d.pick("", "in-progress", "amended", "stopped", "entered-in-error"), Authored: d.moment(), AnsweredBy: d.pick("", "client", "practitioner", "parent", "other"),
 		Therapist: d.someRef("Practitioner"), Reason: d.someConcept(), Details: d.details(), Answers: practice.Answers{}, Scores: map[string]json.Number{},
+	}
+	if r.Status == "amended" || r.Status == "entered-in-error" {
+		r.CorrectedBecause = d.someText()
 	}
 	items := d.maybe()
 	for _, it := range in.Items {
@@ -350,13 +363,16 @@ func (d *drawer) response() practice.Record {
 func (d *drawer) consent() practice.Record {
 	r := &practice.Consent{
 		Origin: d.origin(), Client: d.ref("Patient"), Episode: d.someRef("EpisodeOfCare"), Organisation: d.someRef("Organization"),
-		Status: d.pick("draft", "proposed", "active", "rejected", "inactive", "entered-in-error"), About: d.pick("treatment", "privacy", "research", "statistics"),
+		Status: d.pick("draft", "proposed", "active", "rejected", "inactive", "entered-in-error"), About: d.pick("framing", "treatment", "privacy", "research", "statistics"),
 		Decision: d.pick("permit", "deny"), Date: d.moment(), Start: d.moment(), End: d.moment(), GivenBy: d.someRef("RelatedPerson"), Witness: d.someRef("Practitioner"),
 		Text: d.someText(), Policy: d.pick("", "https://example.org/policy"), Verified: d.yes(), Recipients: d.refs("Organization", "Practitioner"),
 		Purposes: slices.Compact([]string{"TREAT", d.pick("TREAT", "HRESCH")}), Details: d.details(),
 	}
 	if d.maybe() {
 		r.Labels, r.Types = []string{"R", "PSY"}, []string{"Goal", "Observation"}
+	}
+	if r.About == "framing" {
+		r.Explained = []string{"confidentiality", "fees"}
 	}
 	return r
 }

@@ -47,7 +47,7 @@ func (x *extensions) reference(url string, k fhir.Key) {
 func (x *extensions) episode(typ string, k fhir.Key) {
 	url := episodeURL
 	switch typ {
-	case "Goal", "Appointment", "Consent", "CareTeam":
+	case "Goal", "Appointment", "Consent", "CareTeam", "Task":
 		url = extensionURL("episode")
 	}
 	x.reference(url, k)

@@ -38,17 +38,31 @@ func (m *Mapper) ID(typ, system, key string, sub ...string) fhir.Key {
 var types = map[string]string{
 	"organisation": "Organization", "practitioner": "Practitioner", "client": "Patient", "referral": "ServiceRequest",
 	"episode": "EpisodeOfCare", "goal": "Goal", "plan": "CarePlan", "session": "Encounter", "response": "QuestionnaireResponse",
-	"consent": "Consent",
+	"consent": "Consent", "exercise": "Task", "notebook-entry": "QuestionnaireResponse", "goal-rating": "Observation",
+}
+
+// apart are the kinds whose resources are of a type that an older kind has too: a
+// response and a notebook entry may have the same business key. Their ids say the
+// kind.
+var apart = map[string]bool{"exercise": true, "notebook-entry": true, "goal-rating": true, "workshop": true, "supervision": true}
+
+// idOf is the id of a resource of a record.
+func (m *Mapper) idOf(kind, typ, system, key string, sub ...string) fhir.Key {
+	if apart[kind] {
+		sub = append([]string{kind}, sub...)
+	}
+	return m.ID(typ, system, key, sub...)
 }
 
 // KeyOf returns the resource that stands for a record: for a session the
-// Encounter, for a referral the ServiceRequest. The zero Key: the kind has none.
+// Encounter, for a referral the ServiceRequest. The zero Key: the kind has none, or,
+// as a workshop, several.
 func (m *Mapper) KeyOf(k practice.SourceKey) fhir.Key {
 	typ, ok := types[k.Kind]
 	if !ok {
 		return fhir.Key{}
 	}
-	return m.ID(typ, m.systemOf(k.System), k.Key)
+	return m.idOf(k.Kind, typ, m.systemOf(k.System), k.Key)
 }
 
 func (m *Mapper) systemOf(system string) string {

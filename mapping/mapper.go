@@ -79,6 +79,16 @@ func (m *Mapper) ToFHIR(rec practice.Record) ([]fhir.Resource, error) {
 		w.response(r)
 	case *practice.Consent:
 		w.consent(r)
+	case *practice.Workshop:
+		w.workshop(r)
+	case *practice.Exercise:
+		w.exercise(r)
+	case *practice.NotebookEntry:
+		w.notebookEntry(r)
+	case *practice.GoalRating:
+		w.goalRating(r)
+	case *practice.Supervision:
+		w.supervision(r)
 	default:
 		return nil, fhir.Errorf(fhir.NotSupported, "", "a record of the kind %s never becomes a FHIR resource", rec.Kind())
 	}
@@ -97,39 +107,7 @@ func (m *Mapper) ToFHIR(rec practice.Record) ([]fhir.Resource, error) {
 func (m *Mapper) FromFHIR(rs []fhir.Resource) (practice.Record, error) {
 	for _, r := range rs {
 		d := &reader{m: m, n: r.Root(), key: r.Key, all: rs}
-		var rec practice.Record
-		switch r.Type {
-		case "Organization":
-			rec = d.organisation()
-		case "Practitioner":
-			rec = d.practitioner()
-		case "Patient":
-			rec = d.client()
-		case "ServiceRequest":
-			rec = d.referral()
-		case "EpisodeOfCare":
-			rec = d.episode()
-		case "Goal":
-			rec = d.goal()
-		case "CarePlan":
-			if !d.n.Get("partOf").Exists() {
-				rec = d.plan()
-			}
-		case "Encounter":
-			rec = d.session()
-		case "Appointment":
-			rec = d.appointment()
-		case "QuestionnaireResponse":
-			rec = d.response()
-		case "Observation":
-			if d.n.Get("category").Index(0).HasCoding(observationCategory, "survey") {
-				if s := d.score(); s != nil {
-					rec = s
-				}
-			}
-		case "Consent":
-			rec = d.consent()
-		}
+		rec := d.record(r.Type)
 		if rec == nil {
 			continue
 		}
@@ -139,6 +117,66 @@ func (m *Mapper) FromFHIR(rs []fhir.Resource) (practice.Record, error) {
 		return rec, d.origin(rec)
 	}
 	return nil, fhir.Errorf(fhir.NotSupported, "", "none of these resources stands for a record of the practice")
+}
+
+// record reads the resource as the record that its type and content stand for; nil
+// for none.
+func (d *reader) record(typ string) practice.Record {
+	switch typ {
+	case "Organization":
+		return d.organisation()
+	case "Practitioner":
+		return d.practitioner()
+	case "Patient":
+		return d.client()
+	case "ServiceRequest":
+		return d.referral()
+	case "Task":
+		if r := d.exercise(); r != nil {
+			return r
+		}
+	case "EpisodeOfCare":
+		return d.episode()
+	case "Goal":
+		return d.goal()
+	case "CarePlan":
+		if !d.n.Get("partOf").Exists() {
+			return d.plan()
+		}
+	case "Encounter":
+		if r := d.workshop(); r != nil {
+			return r
+		}
+		return d.session()
+	case "Appointment":
+		if r := d.workshop(); r != nil {
+			return r
+		}
+		if r := d.supervision(); r != nil {
+			return r
+		}
+		return d.appointment()
+	case "QuestionnaireResponse":
+		if r := d.notebookEntry(); r != nil {
+			return r
+		}
+		if !exerciseReport().answers(d.n) {
+			return d.response()
+		}
+	case "Observation":
+		if !d.n.Get("category").Index(0).HasCoding(observationCategory, "survey") {
+			return nil
+		}
+		if r := d.goalRating(); r != nil {
+			return r
+		}
+		if r := d.score(); r != nil {
+			return r
+		}
+	case "Consent":
+		return d.consent()
+	}
+	return nil
 }
 
 // Superseded lists resources that an earlier version of a record may have given
@@ -152,7 +190,7 @@ func (m *Mapper) Superseded(rec practice.Record) ([]fhir.Key, error) {
 	}
 	o := practice.OriginOf(rec)
 	id := func(typ string, sub ...string) fhir.Key {
-		return m.ID(typ, m.systemOf(o.System), o.BusinessKey, sub...)
+		return m.idOf(rec.Kind(), typ, m.systemOf(o.System), o.BusinessKey, sub...)
 	}
 	var ks []fhir.Key
 	switch r := rec.(type) {
@@ -176,6 +214,21 @@ func (m *Mapper) Superseded(rec practice.Record) ([]fhir.Key, error) {
 		}
 	case *practice.Response:
 		ks = append(ks, id("QuestionnaireResponse"), id("Observation"))
+	case *practice.Workshop:
+		w := &writer{m: m, kind: rec.Kind(), origin: practice.Origin{System: m.systemOf(o.System)}}
+		for i, a := range r.Clients {
+			client := w.target("client", a.Client, fmt.Sprintf("/clients/%d/client", i)).ID
+			ks = append(ks, id("Encounter", client), id("Appointment", client))
+			for _, c := range m.codes.concepts("technique") {
+				ks = append(ks, id("Procedure", client, c))
+			}
+		}
+	case *practice.Exercise:
+		ks = append(ks, id("QuestionnaireResponse", "report"))
+	case *practice.NotebookEntry:
+		for _, c := range m.codes.concepts("feeling") {
+			ks = append(ks, id("Observation", c))
+		}
 	}
 	return slices.DeleteFunc(ks, func(k fhir.Key) bool {
 		return slices.ContainsFunc(now, func(r fhir.Resource) bool { return r.Key == k })
@@ -194,6 +247,8 @@ type writer struct {
 	m      *Mapper
 	kind   string
 	origin practice.Origin // with its system
+	of     string          // the client whose part of a record about several is written
+	topic  string          // of a session, where it has one
 	out    []fhir.Resource
 	issues fhir.Errors
 }
@@ -235,7 +290,10 @@ func (w *writer) add(v any) {
 
 // key is that of a resource of this record.
 func (w *writer) key(typ string, sub ...string) fhir.Key {
-	return w.m.ID(typ, w.origin.System, w.origin.BusinessKey, sub...)
+	if w.of != "" {
+		sub = append([]string{w.of}, sub...)
+	}
+	return w.m.idOf(w.kind, typ, w.origin.System, w.origin.BusinessKey, sub...)
 }
 
 // target resolves a reference to a record of a kind.
@@ -249,7 +307,7 @@ func (w *writer) target(kind string, r practice.Ref, at string) fhir.Key {
 		if system == "" {
 			system = w.origin.System
 		}
-		return w.m.ID(want, system, r.Key)
+		return w.m.idOf(kind, want, system, r.Key)
 	}
 	if r.Stored.Type != want {
 		w.fail(at, fhir.Errorf(fhir.Value, at, "must refer to a %s, not a %s", want, r.Stored.Type))

@@ -164,12 +164,18 @@ func TestTheWordsOfTheSchemasAreThoseOfTheTables(t *testing.T) {
 		return out
 	}
 	for system, words := range map[string][]string{
-		"technique":        enum("session", "$defs", "techniques", "items", "enum"),
-		"therapy-phase":    enum("session", "$defs", "phase", "enum"),
-		"session-format":   enum("session", "properties", "format", "enum"),
-		"session-modality": enum("session", "properties", "modality", "enum"),
-		"session-place":    enum("session", "properties", "place", "enum"),
-		"therapy-approach": enum("plan", "properties", "approach", "enum"),
+		"technique":          enum("session", "$defs", "techniques", "items", "enum"),
+		"therapy-phase":      enum("session", "$defs", "phase", "enum"),
+		"session-format":     enum("session", "properties", "format", "enum"),
+		"session-modality":   enum("session", "$defs", "modality", "enum"),
+		"session-place":      enum("session", "properties", "place", "enum"),
+		"therapy-approach":   enum("plan", "properties", "approach", "enum"),
+		"plan-part":          enum("plan", "properties", "adjustments", "items", "properties", "changed", "items", "enum"),
+		"exercise":           enum("exercise", "properties", "exercise", "enum"),
+		"exercise-outcome":   enum("exercise", "properties", "report", "properties", "outcome", "enum"),
+		"feeling":            enum("notebook-entry", "properties", "feelings", "items", "properties", "feeling", "enum"),
+		"framing-topic":      enum("consent", "properties", "explained", "items", "enum"),
+		"supervision-format": enum("supervision", "properties", "format", "enum"),
 	} {
 		if got := m.codes.concepts(system); len(words) == 0 || !slices.Equal(got, words) {
 			t.Errorf("%s: the schema has %v, the table %v", system, words, got)

@@ -47,7 +47,8 @@ func (w *writer) plan(r *practice.Plan) {
 		Set("period", fhir.NewObject().Set("start", r.Start).Set("end", r.End)).
 		Set("created", r.Created).
 		Set("author", w.target("practitioner", r.Author, "/author")).
-		Set("goal", w.goals(r.Goals, "/goals"))
+		Set("goal", w.goals(r.Goals, "/goals")).
+		Set("note", w.adjustments(r))
 	w.add(o)
 	times := map[string]int{}
 	for i, p := range r.Phases {
@@ -77,6 +78,22 @@ func (w *writer) phase(r *practice.Plan, p practice.Phase, nth string, i int) {
 	}
 	for j, t := range p.Techniques {
 		plan(fhir.NewObject().Set("code", w.concept("technique", t, fmt.Sprintf("%s/techniques/%d", at, j))).Set("status", status))
+	}
+	for j, m := range p.Monitoring {
+		at := fmt.Sprintf("%s/monitoring/%d/instrument", at, j)
+		in := w.m.instruments.Find(m.Instrument)
+		if in == nil {
+			w.fail(at, fhir.Errorf(fhir.NotSupported, at, "is none of the instruments that are known here"))
+			continue
+		}
+		plan(fhir.NewObject().
+			Set("kind", "Task").
+			Set("instantiatesCanonical", []string{in.Canonical()}).
+			Set("code", w.concept("measure", "monitoring", at)).
+			Set("status", status).
+			Set("scheduledTiming", fhir.NewObject().
+				Set("repeat", fhir.NewObject().Set("frequency", 1).Set("period", m.Every).Set("periodUnit", m.Unit))).
+			Set("description", in.Title))
 	}
 	var x extensions
 	x = append(x, indexed("plan-phase-position", i+1)...)
@@ -163,6 +180,8 @@ func (d *reader) plan() *practice.Plan {
 		Details: detailsIn(d.n),
 		Adjusts: refIn(d.n.Get("replaces").Index(0)),
 		Because: extension(d.n, "plan-adjustment-reason").Get("valueString").Text(),
+
+		Adjustments: adjustmentsIn(d.n),
 	}
 	for c := range d.n.Get("category").Elements() {
 		if a := codeIn(c, systemURL("therapy-approach")); a != "" {
@@ -179,12 +198,12 @@ func (d *reader) plan() *practice.Plan {
 		return positionIn(a, "plan-phase-position") - positionIn(b, "plan-phase-position")
 	})
 	for _, n := range parts {
-		out.Phases = append(out.Phases, phaseIn(n))
+		out.Phases = append(out.Phases, d.phaseIn(n))
 	}
 	return out
 }
 
-func phaseIn(n fhir.Node) practice.Phase {
+func (d *reader) phaseIn(n fhir.Node) practice.Phase {
 	p := practice.Phase{
 		Phase:  codeIn(n.Get("category").Index(0), systemURL("therapy-phase")),
 		Status: n.Get("status").Text(),
@@ -195,6 +214,10 @@ func phaseIn(n fhir.Node) practice.Phase {
 	}
 	for a := range n.Get("activity").Elements() {
 		detail := a.Get("detail")
+		if codeIn(detail.Get("code"), systemURL("measure")) == "monitoring" {
+			p.Monitoring = append(p.Monitoring, d.monitoringIn(detail))
+			continue
+		}
 		if t := codeIn(detail.Get("code"), systemURL("technique")); t != "" {
 			p.Techniques = append(p.Techniques, t)
 		}
@@ -208,4 +231,16 @@ func phaseIn(n fhir.Node) practice.Phase {
 		}
 	}
 	return p
+}
+
+// monitoringIn reads what is due how often. An instrument that is not known here is
+// called what the plan calls it.
+func (d *reader) monitoringIn(detail fhir.Node) practice.Monitoring {
+	name := detail.Get("instantiatesCanonical").Index(0).Text()
+	if in := d.m.instruments.ByURL(name); in != nil {
+		name = in.Slug
+	}
+	repeat := detail.Get("scheduledTiming").Get("repeat")
+	every, _ := repeat.Get("period").Int()
+	return practice.Monitoring{Instrument: name, Every: int(every), Unit: repeat.Get("periodUnit").Text()}
 }

@@ -71,8 +71,14 @@ func TestAReferralSetsTheCourierGoing(t *testing.T) {
 	}
 	at := func(what string) {
 		t.Helper()
-		if len(tx.works) != 1 || tx.works[0].Kind != exchange.Kind || !strings.HasPrefix(tx.works[0].ID, what+"/") {
-			t.Errorf("%d works, not one to %s", len(tx.works), what)
+		n := 0
+		for _, w := range tx.works { // beside others, such as a reminder of an answer
+			if w.Kind == exchange.Kind && strings.HasPrefix(w.ID, what+"/") {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d works to %s, not one", n, what)
 		}
 		tx.works = nil
 	}

@@ -116,6 +116,7 @@ func (w *writer) responseExtensions(r *practice.Response, answeredBy string) (x 
 	for _, s := range r.Unscored {
 		x.code("response-unscored", s)
 	}
+	x.text("correction-reason", r.CorrectedBecause)
 	x.details(r.Details)
 	return x
 }
@@ -191,6 +192,7 @@ func (d *reader) occasion(out *practice.Response) {
 	out.Episode = episodeIn(d.n)
 	out.AnsweredBy = extension(d.n, "response-answered-by").Get("valueCode").Text()
 	out.Reason = conceptIn(extension(d.n, "response-reason").Get("valueCodeableConcept"))
+	out.CorrectedBecause = extension(d.n, "correction-reason").Get("valueString").Text()
 	out.Details = detailsIn(d.n)
 	if out.Status == "completed" {
 		out.Status = ""

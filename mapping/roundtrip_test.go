@@ -17,7 +17,8 @@ import (
 var draws = map[string]func(*drawer) practice.Record{
 	"organisation": (*drawer).organisation, "practitioner": (*drawer).practitioner, "client": (*drawer).client, "referral": (*drawer).referral,
 	"episode": (*drawer).episode, "goal": (*drawer).goal, "plan": (*drawer).plan, "session": (*drawer).session, "response": (*drawer).response,
-	"consent": (*drawer).consent,
+	"consent": (*drawer).consent, "workshop": (*drawer).workshop, "exercise": (*drawer).exercise, "notebook-entry": (*drawer).notebookEntry,
+	"goal-rating": (*drawer).goalRating, "supervision": (*drawer).supervision,
 }
 
 func TestARecordThatBecameFHIRComesBack(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 // none took place.
 func (w *writer) session(r *practice.Session) {
 	switch r.Status {
-	case "finished", "entered-in-error":
+	case "finished", "amended", "entered-in-error":
 		w.encounter(r)
 	case "noshow", "cancelled", "booked":
 		w.appointment(r)
@@ -35,12 +35,18 @@ func (w *writer) encounter(r *practice.Session) {
 		Meta:            clinical.meta(claim("encounter", len(types) > 0)),
 		Extension:       w.sessionExtensions(r),
 		Identifier:      w.identifier(),
-		Status:          enum[r4.EncounterStatus](w, "/status", r.Status),
+		Status:          r4.EncounterStatusFinished,
 		Class:           classOf(r),
 		Type:            types,
 		Subject:         &subject,
 		Period:          period(r.Start, r.End),
 		ServiceProvider: w.ref("organisation", r.Organisation, "/organisation"),
+	}
+	if r.Status == "entered-in-error" {
+		e.Status = r4.EncounterStatusEnteredInError
+	}
+	if w.topic != "" {
+		e.ServiceType = &r4.CodeableConcept{Text: text(w.topic)}
 	}
 	if k := w.target("episode", r.Episode, "/episode"); !k.IsZero() {
 		e.EpisodeOfCare = references(k)
@@ -134,6 +140,10 @@ func (w *writer) sessionExtensions(r *practice.Session) []r4.Extension {
 	x.yes("session-interpreter", r.Interpreter)
 	x.yes("session-client-present", r.ClientPresent)
 	x.yes("session-final", r.Final)
+	if r.Status == "amended" {
+		x.yes("session-amended", of(true))
+	}
+	x.text("correction-reason", r.CorrectedBecause)
 	x.details(r.Details)
 	return x
 }
@@ -187,6 +197,12 @@ func (w *writer) appointment(r *practice.Session) {
 		o.Set("cancelationReason", object(c))
 	}
 	o.Set("serviceType", objects(w.types(r)))
+	times(o, r, people)
+	w.add(o)
+}
+
+// times says when an Appointment is, and who takes part.
+func times(o *fhir.Object, r *practice.Session, people []*fhir.Object) {
 	end := plannedEnd(r)
 	switch {
 	case timed(r.Start) && end != "":
@@ -211,7 +227,6 @@ func (w *writer) appointment(r *practice.Session) {
 		}
 		o.Set("requestedPeriod", []*fhir.Object{fhir.NewObject().Set("start", r.Start).Set("end", last)})
 	}
-	w.add(o)
 }
 
 // attends: an appointment stands because both sides agreed to it.
@@ -250,6 +265,11 @@ func (d *reader) session() *practice.Session {
 		Reason:        conceptIn(d.n.Get("reasonCode").Index(0)),
 		ClientPresent: yesIn(extension(d.n, "session-client-present").Get("valueBoolean")),
 		Final:         yesIn(extension(d.n, "session-final").Get("valueBoolean")),
+
+		CorrectedBecause: extension(d.n, "correction-reason").Get("valueString").Text(),
+	}
+	if amended, _ := extension(d.n, "session-amended").Get("valueBoolean").Bool(); amended && out.Status == "finished" {
+		out.Status = "amended"
 	}
 	d.arrangement(out, d.n.Get("type"))
 	if v, ok := d.n.Get("length").Get("value").Int(); ok {

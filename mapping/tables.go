@@ -59,6 +59,13 @@ func loadTables() (*tables, error) {
 			}
 		}
 	}
+	for _, f := range []*form{notebook(t), exerciseReport()} {
+		q, err := f.questionnaire(t)
+		if err != nil {
+			return nil, fmt.Errorf("mapping: form %s: %w", f.slug, err)
+		}
+		t.resources = append(t.resources, q)
+	}
 	return t, nil
 }
 

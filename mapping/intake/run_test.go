@@ -70,7 +70,7 @@ responses.csv:3: quarantined: /answers: item 8 of phq-9: the answer is none of t
 sessions.csv:3: quarantined: date: is not a date of the form YYYY-MM-DD`},
 		"a word that the record does not know": {
 			[]string{"consents.csv", "LH-02,research,permit", "LH-02,science,permit"}, `
-consents.csv:8: quarantined: /about: must be one of treatment, privacy, research, statistics`},
+consents.csv:8: quarantined: /about: must be one of framing, treatment, privacy, research, statistics`},
 		"bytes that are no UTF-8": {
 			[]string{"consents.csv", "C-LH-01-1,LH-01,treatment,permit,active,2026-01-12,,,,I agree", "C-LH-01-1,LH-01,treatment,permit,active,2026-01-12,,,,Ich w\xfcnsche"}, `
 consents.csv:2: rejected: not UTF-8; if the file is in another character set, say so in the site file, e.g. source: {encoding: windows-1252}`},

@@ -8,18 +8,23 @@ type Consent struct {
 	Episode      Ref    `json:"episode,omitzero"`
 	Organisation Ref    `json:"organisation,omitzero"` // that asked, and holds the record
 	Status       string `json:"status"`                // draft, active, rejected, inactive, entered-in-error
-	// About is treatment (agreement to the frame), privacy (who may get what),
-	// research, or statistics (anonymised data for planning services).
-	About    string `json:"about"`
-	Decision string `json:"decision"`           // permit, deny
-	Date     string `json:"date,omitempty"`     // when it was given
-	Start    string `json:"start,omitempty"`    // from when it holds
-	End      string `json:"end,omitempty"`      // until when
-	GivenBy  Ref    `json:"givenBy,omitzero"`   // where not the client
-	Witness  Ref    `json:"witness,omitzero"`   // practitioner who explained it
-	Text     string `json:"text,omitempty"`     // what was agreed, in words
-	Policy   string `json:"policy,omitempty"`   // URI of the policy
-	Verified *bool  `json:"verified,omitempty"` // whether the client was asked again
+	// About is framing (the terms of the work as they were explained), treatment,
+	// privacy (who may get what), research, or statistics (anonymised data for planning
+	// services).
+	About string `json:"about"`
+	// Explained lists what was gone through before a framing was agreed to:
+	// confidentiality, confidentiality-limits, method, duration, frequency, fees,
+	// cancellation, records, online-sessions, emergencies, complaints.
+	Explained []string `json:"explained,omitempty"`
+	Decision  string   `json:"decision"`           // permit, deny
+	Date      string   `json:"date,omitempty"`     // when it was given
+	Start     string   `json:"start,omitempty"`    // from when it holds
+	End       string   `json:"end,omitempty"`      // until when
+	GivenBy   Ref      `json:"givenBy,omitzero"`   // where not the client
+	Witness   Ref      `json:"witness,omitzero"`   // practitioner who explained it
+	Text      string   `json:"text,omitempty"`     // what was agreed, in words
+	Policy    string   `json:"policy,omitempty"`   // URI of the policy
+	Verified  *bool    `json:"verified,omitempty"` // whether the client was asked again
 
 	// Recipients, Purposes, Labels and Types narrow it; what none of them names is
 	// not meant.

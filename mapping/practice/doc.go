@@ -1,19 +1,18 @@
 // Package practice holds the records of a psychotherapy practice as its own words
 // have them: organisation, practitioner, client, referral, episode, goal, plan,
-// session, response, consent and process note. It knows nothing of FHIR's
-// resources; package mapping turns these records into resources and back.
+// session, workshop, exercise, notebook entry, goal rating, response, consent,
+// supervision and process note. It knows nothing of FHIR's resources; package
+// mapping turns these records into resources and back.
 //
 //   - record.go: what every record has: a kind and a business key; references.
 //   - value.go: names, codes, addresses, details.
+//   - plural.go: what several of a kind are called.
 //   - one file a kind; schema/<kind>.json is its JSON Schema (2020-12), complete
 //     with schema/defs.json through [Schema].
 //   - decode.go: strict reading. Nothing unknown is dropped, it is refused.
 //
-// # Limits
-//
-// Exercises, notebook, alliance, amendments, couple and group sessions, workshops
-// and supervision are kinds and fields to be added; each is a type, a schema and
-// an entry in the registry.
+// A session with a couple or a family is a session of the client, with that format.
+// How client and therapist get on is a response to the instrument alliance.
 //
 // # Decisions
 //

@@ -18,6 +18,18 @@ type Plan struct {
 	Details  []Detail `json:"details,omitempty"`
 	Adjusts  Ref      `json:"adjusts,omitzero"` // the plan that this one takes the place of
 	Because  string   `json:"because,omitempty"`
+	// Adjustments are the changes that were made to this plan, the first first. The
+	// rest of the record is the plan as it stands after the last of them.
+	Adjustments []Adjustment `json:"adjustments,omitempty"`
+}
+
+// Adjustment is one change to a plan: when, what, why, and who agreed to it.
+type Adjustment struct {
+	Date    string   `json:"date"` // moment
+	Reason  string   `json:"reason"`
+	Changed []string `json:"changed"`     // approach, frequency, techniques, goals, phases, monitoring
+	Agreed  []string `json:"agreed"`      // client, therapist
+	By      Ref      `json:"by,omitzero"` // practitioner who made it; the plan's author when left out
 }
 
 // Phase is a stretch of a plan.
@@ -30,6 +42,16 @@ type Phase struct {
 	Techniques []string   `json:"techniques,omitempty"`
 	Focus      string     `json:"focus,omitempty"`
 	Goals      []Ref      `json:"goals,omitempty"`
+	// Monitoring says which instrument is due how often while the phase lasts.
+	Monitoring []Monitoring `json:"monitoring,omitempty"`
+}
+
+// Monitoring is one instrument that is to be answered every so many units, the
+// first time at the start of its phase.
+type Monitoring struct {
+	Instrument string `json:"instrument"` // slug, canonical URL or code: "phq-9"
+	Every      int    `json:"every"`
+	Unit       string `json:"unit"` // d, wk, mo
 }
 
 // Frequency is how often sessions are planned: Times in Every units.

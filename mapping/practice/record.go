@@ -115,8 +115,13 @@ var kinds = []struct {
 	{"goal", func() Record { return new(Goal) }},
 	{"plan", func() Record { return new(Plan) }},
 	{"session", func() Record { return new(Session) }},
+	{"workshop", func() Record { return new(Workshop) }},
+	{"exercise", func() Record { return new(Exercise) }},
+	{"notebook-entry", func() Record { return new(NotebookEntry) }},
+	{"goal-rating", func() Record { return new(GoalRating) }},
 	{"response", func() Record { return new(Response) }},
 	{"consent", func() Record { return new(Consent) }},
+	{"supervision", func() Record { return new(Supervision) }},
 	{"process-note", func() Record { return new(ProcessNote) }},
 }
 

@@ -26,7 +26,9 @@ type Response struct {
 	// no score.
 	Scores   map[string]json.Number `json:"scores,omitempty"`
 	Unscored []string               `json:"unscored,omitempty"`
-	Details  []Detail               `json:"details,omitempty"`
+	// CorrectedBecause says why a response was amended or entered in error.
+	CorrectedBecause string   `json:"correctedBecause,omitempty"`
+	Details          []Detail `json:"details,omitempty"`
 }
 
 // Kind implements [Record].

@@ -7,7 +7,9 @@ type Session struct {
 	Episode       Ref           `json:"episode,omitzero"`
 	Organisation  Ref           `json:"organisation,omitzero"`
 	Practitioners []Participant `json:"practitioners,omitempty"`
-	Status        string        `json:"status"` // finished, noshow, cancelled, booked, entered-in-error
+	// Status is finished, amended (finished, and told otherwise before), noshow,
+	// cancelled, booked, entered-in-error.
+	Status string `json:"status"`
 	// Start and End are a dateTime with a zone, or only the date where the zone or
 	// the time is not known.
 	Start string `json:"start,omitempty"`
@@ -27,6 +29,8 @@ type Session struct {
 	Phase      string    `json:"phase,omitempty"` // assessment, acute, consolidation, closing, follow-up
 	Techniques []string  `json:"techniques,omitempty"`
 	Reason     Concept   `json:"reason,omitzero"` // what the client came with, in their own words
+	// CorrectedBecause says why a session was amended or entered in error.
+	CorrectedBecause string `json:"correctedBecause,omitempty"`
 	// CancelledBecause says why a session did not take place.
 	CancelledBecause Concept  `json:"cancelledBecause,omitzero"`
 	Interpreter      *bool    `json:"interpreter,omitempty"`
