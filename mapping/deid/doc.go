@@ -1,0 +1,54 @@
+// Package deid takes out of resources what tells whose they are. A profile is one
+// file in rules/ that lists, element by element, what may leave and how; whatever it
+// does not name vanishes, and so does what FHIR will know tomorrow.
+//
+//   - rules/*.yaml: the profiles; common.yaml is what both have in common.
+//   - yaml.go, profile.go, rule.go, terms.go: a file is read strictly and compiled
+//     against the definitions of R4; faults come with file:line:col.
+//   - project.go: pseudonyms and shifts of one project.
+//   - transform.go, element.go, response.go, date.go: one pass over the tape of a resource.
+//   - secret.go: the random secrets behind the pseudonyms, kept as Memos.
+//
+// Source: 45 CFR 164.514(b) and (c); HHS, Guidance Regarding Methods for
+// De-identification of Protected Health Information (2012).
+//
+// # Profiles
+//
+// safe-harbor tells no date but a year. A date that lies in a known course of therapy
+// is told as the number of days from its first day, without the year: the two
+// together would tell the month in which one year became the next.
+//
+// expert shifts all dates of a person by the same number of whole weeks, 1 to 52
+// of them backwards, so that intervals and weekdays stay. It is never Safe Harbor:
+// who releases it needs the determination of an expert (164.514(b)(1)). A time of day
+// is told as the clock on the wall and written as UTC, since the difference between
+// summer and winter time would tell the season of the true date. A partial
+// date cannot be shifted; its year is told.
+//
+// # Limits
+//
+// Answers to instruments that are not known here are dropped whole. A time is
+// not told in safe-harbor. Diagnoses that few people have are masked by whoever knows
+// how many have them: [Config.Rare].
+//
+// # Decisions
+//
+// Allowed is what is listed: elements, extensions by URL, codes by system and,
+// within a system, by list, pattern or check digit. A rule cannot keep a string,
+// a URL or markdown: a profile that tries to is refused when it is loaded. A code
+// that an element's required binding does not hold is dropped as well, since people
+// type names into the wrong box.
+//
+// Free text is dropped and not scrubbed: no scrubber finds every name.
+//
+// A pseudonym is HMAC-SHA-256 with the project's key over a random secret that was
+// drawn when the person was first met, cut to 160 bits. Nothing of the person goes into
+// it (164.514(c)). A practitioner, an organisation has a secret likewise. What belongs
+// to a person (a session, a response) is told by the person's secret and the id it has
+// here: keeping a secret for each would be one more record for every record, and
+// without the person's secret not even the holder of the project's key can test a guess.
+//
+// What must be there and may not be told is marked with data-absent-reason masked,
+// so that the output is valid R4. Claims to profiles are dropped, since
+// these ask for what is gone.
+package deid

@@ -1,0 +1,186 @@
+package deid
+
+import (
+	"slices"
+
+	"rapport/fhir"
+)
+
+// element appends one value by its rule.
+func (p *pass) element(to []byte, n fhir.Node, r *rule) ([]byte, status) {
+	switch r.do {
+	case inside:
+		mark := len(to)
+		if n.Kind() != fhir.Obj {
+			return to, nothing
+		}
+		to, s := p.members(append(to, '{'), n, r, 0)
+		if s == nothing {
+			return to[:mark], nothing
+		}
+		return append(to, '}'), s
+	case keep:
+		return p.keep(to, n, r)
+	case concept, diagnosis:
+		return p.concept(to, n, r.do == diagnosis)
+	case coding:
+		mark := len(to)
+		if out, ok := p.coding(to, n, false); ok {
+			return out, told
+		}
+		return p.absent(to[:mark], n, "masked")
+	case quantity:
+		return p.quantity(to, n)
+	case reference:
+		return p.reference(to, n, r)
+	case form:
+		if in := p.Instruments.ByURL(n.Text()); in != nil {
+			return fhir.AppendQuote(to, in.Canonical()), told
+		}
+	}
+	return to, nothing
+}
+
+// keep appends a number, a boolean or one of the codes of the rule as it is.
+func (p *pass) keep(to []byte, n fhir.Node, r *rule) ([]byte, status) {
+	switch n.Kind() {
+	case fhir.True, fhir.False, fhir.Num:
+		if r.codes != nil {
+			return to, nothing
+		}
+	case fhir.Str:
+		if !r.codes[n.Text()] {
+			return to, nothing
+		}
+	default:
+		return to, nothing
+	}
+	return append(to, n.Raw()...), told
+}
+
+// concept appends the codings of a CodeableConcept that may leave.
+func (p *pass) concept(to []byte, n fhir.Node, sparing bool) ([]byte, status) {
+	mark := len(to)
+	to = append(to, `{"coding":[`...)
+	first := len(to)
+	for c := range n.Get("coding").Elements() {
+		before := len(to)
+		if before > first {
+			to = append(to, ',')
+		}
+		out, ok := p.coding(to, c, sparing)
+		if !ok {
+			out = out[:before]
+		}
+		to = out
+	}
+	if len(to) == first {
+		return p.absent(to[:mark], n, "masked")
+	}
+	return append(to, "]}"...), told
+}
+
+// coding appends system and code. Systems and codes are plain ASCII where they may
+// leave, since they are compared with lists, patterns and check digits.
+func (p *pass) coding(to []byte, n fhir.Node, sparing bool) ([]byte, bool) {
+	system, code := n.Get("system").Text(), n.Get("code").Text()
+	if !p.systems[system].has(code) {
+		return to, false
+	}
+	if sparing && p.Diagnosis != nil {
+		var ok bool
+		if code, ok = p.Diagnosis(system, code); !ok {
+			return to, false
+		}
+	}
+	to = append(to, `{"system":`...)
+	to = fhir.AppendQuote(to, system)
+	to = append(to, `,"code":`...)
+	to = fhir.AppendQuote(to, code)
+	return append(to, '}'), true
+}
+
+// quantity appends a number with a unit of the list. A number whose unit may not
+// be told would be taken for another one, so it is withheld with it.
+func (p *pass) quantity(to []byte, n fhir.Node) ([]byte, status) {
+	value, system, code := n.Get("value"), n.Get("system").Text(), n.Get("code").Text()
+	united := system == "http://unitsofmeasure.org" && p.Profile.units[code]
+	if value.Kind() != fhir.Num || !united && (system != "" || code != "" || n.Get("unit").Exists()) {
+		return p.absent(to, n, "masked")
+	}
+	to = append(append(to, `{"value":`...), value.Raw()...)
+	switch c := n.Get("comparator").Text(); c {
+	case "":
+	case "<", "<=", ">=", ">":
+		to = append(append(append(to, `,"comparator":"`...), c...), '"')
+	default:
+		return p.absent(to[:len(to)-len(value.Raw())-len(`{"value":`)], n, "masked")
+	}
+	if united {
+		to = append(to, `,"system":"http://unitsofmeasure.org","code":`...)
+		to = fhir.AppendQuote(to, code)
+	}
+	return append(to, '}'), told
+}
+
+// reference appends a reference to what leaves too. Where it names what does not,
+// nothing is told, not even that there was something.
+func (p *pass) reference(to []byte, n fhir.Node, r *rule) ([]byte, status) {
+	k, ok := n.Ref()
+	if !ok || r.to != nil && !slices.Contains(r.to, k.Type) {
+		return to, nothing
+	}
+	rules := p.Profile.types[k.Type]
+	if rules == nil {
+		return to, nothing
+	}
+	var id string
+	switch {
+	case k.Type == "Patient":
+		who, ok := p.Person(k)
+		if !ok {
+			return to, nothing
+		}
+		id = p.Key.Pseudonym(who.Secret, k.Type)
+	case rules.of == nil:
+		s, ok := p.Setting(k)
+		if !ok {
+			return to, nothing
+		}
+		id = p.Key.Pseudonym(s, k.Type)
+	case p.of == nil:
+		return to, nothing
+	default:
+		id = p.Key.of(p.of.Secret, k)
+	}
+	to = append(append(append(to, `{"reference":"`...), k.Type...), '/')
+	return append(append(to, id...), `"}`...), told
+}
+
+// extensions appends those of a list that may leave.
+func (p *pass) extensions(to []byte, n fhir.Node) ([]byte, status) {
+	to = append(to, `"extension":[`...)
+	first := len(to)
+	for x := range n.Elements() {
+		url := x.Get("url").Text()
+		rule := p.Profile.extensions[url]
+		if rule == nil {
+			continue
+		}
+		before := len(to)
+		if before > first {
+			to = append(to, ',')
+		}
+		to = fhir.AppendQuote(append(to, `{"url":`...), url)
+		var s status
+		if to, s = p.members(to, x, rule, 1); s != told {
+			to = to[:before]
+			continue
+		}
+		to = append(to, '}')
+	}
+	if len(to) == first {
+		return to, nothing
+	}
+	return append(to, ']'), told
+}

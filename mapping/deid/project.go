@@ -1,0 +1,93 @@
+package deid
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"rapport/fhir"
+)
+
+// Secret is what was drawn at random for a person, a practitioner, an organisation
+// when a project met them first. It never leaves.
+type Secret [32]byte
+
+// Key is the key of one project. Another project has another one, so that nothing
+// of the two can be joined.
+type Key [32]byte
+
+var lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// mac is HMAC-SHA-256 over a purpose, a secret and a text; the purpose has no
+// zero byte and the secret one length, so no two inputs are one text.
+func (k Key) mac(purpose string, s Secret, text string) [32]byte {
+	h := hmac.New(sha256.New, k[:])
+	h.Write([]byte(purpose))
+	h.Write([]byte{0})
+	h.Write(s[:])
+	h.Write([]byte(text))
+	var out [32]byte
+	h.Sum(out[:0])
+	return out
+}
+
+// Pseudonym returns the id by which a project knows the holder of a secret, as a
+// resource of a type: 160 bits, 32 characters.
+func (k Key) Pseudonym(s Secret, typ string) string { return k.id(s, typ) }
+
+// of returns the id of what belongs to the holder of a secret.
+func (k Key) of(s Secret, r fhir.Key) string { return k.id(s, r.Type+"/"+r.ID) }
+
+func (k Key) id(s Secret, text string) string {
+	sum := k.mac("pseudonym", s, text)
+	return lower.EncodeToString(sum[:20])
+}
+
+// Shift returns by how many days a project moves the dates of a person: -364 to -7,
+// whole weeks, each equally likely (2^64 is not a multiple of 52; the difference
+// is below 2^-58).
+func (k Key) Shift(s Secret) int {
+	sum := k.mac("shift", s, "")
+	return -7 * (1 + int(binary.BigEndian.Uint64(sum[:8])%52))
+}
+
+// Person is what a release knows and tells of one person.
+type Person struct {
+	Secret Secret
+	// Baseline is the first day of the course of therapy, at 0:00 UTC; zero when
+	// there is none.
+	Baseline time.Time
+	// What is told of the person, generalised for the release; "" is not told.
+	Gender string // a code of administrative-gender
+	Birth  string // years, "1980-1989"
+	State  string // two or three capital letters
+	Start  string // years of the baseline
+}
+
+// Day reads the day of a FHIR date, dateTime or instant as it stands on the wall
+// calendar where it was written. A partial date has none.
+func Day(date string) (time.Time, bool) {
+	if len(date) < len(time.DateOnly) {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(time.DateOnly, date[:len(time.DateOnly)])
+	return t, err == nil
+}
+
+// Days counts the days from one day to another.
+func Days(from, to time.Time) int { return int(to.Sub(from) / (24 * time.Hour)) }
+
+// wallClock returns the time of day of a dateTime to the second, "" without one.
+func wallClock(date string) string {
+	_, clock, ok := strings.Cut(date, "T")
+	if !ok || len(clock) < len("15:04:05") {
+		return ""
+	}
+	if _, err := time.Parse(time.TimeOnly, clock[:8]); err != nil {
+		return ""
+	}
+	return clock[:8]
+}

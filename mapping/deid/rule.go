@@ -1,0 +1,246 @@
+package deid
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"rapport/fhir/spec"
+)
+
+// action is what is done with an element.
+type action uint8
+
+const (
+	drop   action = iota
+	inside        // an element with rules for what is inside it
+	keep
+	date
+	concept
+	diagnosis
+	coding
+	quantity
+	reference
+	pseudonym
+	person
+	form
+	answers
+	masked
+)
+
+var actions = map[string]action{
+	"keep": keep, "date": date, "concept": concept, "diagnosis": diagnosis, "coding": coding, "quantity": quantity, "reference": reference,
+	"pseudonym": pseudonym, "person": person, "form": form, "answers": answers, "masked": masked,
+}
+
+// rule is what a profile says of one element.
+type rule struct {
+	do    action
+	codes map[string]bool // keep: the only codes that are kept; nil for what is no code
+	typ   string          // of a date: date, dateTime, instant
+	list  bool
+	to    []string // of a reference: the types that it may name; nil: any
+	bit   uint64   // its place among its siblings
+	// inside:
+	members map[string]*rule
+	must    []required
+	needs   uint64   // bits of members without which it is dropped
+	person  []string // members that are told of the person
+	of      []string // of a resource: where the patient is named
+}
+
+// required is an element that R4 wants.
+type required struct {
+	bits      uint64 // of the members that it may stand as
+	name      string // under which it is told that it is withheld
+	primitive bool
+	list      bool
+}
+
+// kept are the primitive types that cannot hold what people write.
+var kept = []string{"boolean", "integer", "decimal", "positiveInt", "unsignedInt"}
+
+// fits says which datatypes an action is for.
+var fits = map[action][]string{
+	date: {"date", "dateTime", "instant"}, concept: {"CodeableConcept"}, diagnosis: {"CodeableConcept"}, coding: {"Coding"},
+	quantity: {"Quantity", "Duration", "Age"}, reference: {"Reference"}, form: {"canonical"},
+}
+
+// compiler turns what a file says into rules, with R4's definitions as the judge.
+type compiler struct {
+	*source
+	defs *spec.Definitions
+}
+
+func (c compiler) resource(t *spec.Type, n *node) *rule {
+	if !n.dict {
+		c.fault(n, "the rules of a type are a map of its elements, not %s", n.what())
+		return &rule{}
+	}
+	r := c.inside(t.Root(), n, t.Name)
+	if of := n.key("of"); of != nil {
+		r.of = strings.Split(c.word(n, "of"), ".")
+		if _, _, ok := t.Root().Child(r.of[0]); !ok {
+			c.fault(of, "%s has no element %s", t.Name, r.of[0])
+		}
+	}
+	if id := r.members["id"]; id == nil || id.do != pseudonym {
+		c.fault(n, "the id of a %s is missing: its rule is pseudonym", t.Name)
+	}
+	return r
+}
+
+// inside compiles the rules of an element's children.
+func (c compiler) inside(e *spec.Element, n *node, at string) *rule {
+	r := &rule{do: inside, members: map[string]*rule{}, list: e.List}
+	for i, k := range n.keys {
+		v := n.items[i]
+		if k.text == "needs" || k.text == "of" && !strings.Contains(at, ".") {
+			continue
+		}
+		child, code, ok := e.Child(k.text)
+		if !ok {
+			c.fault(k, "%s has no element %s", at, k.text)
+			continue
+		}
+		if len(r.members) == 64 {
+			c.fault(k, "more than 64 elements have rules here")
+			break
+		}
+		m := c.rule(child, code, v, at+"."+k.text)
+		m.bit = 1 << len(r.members)
+		if m.do == person {
+			r.person = append(r.person, k.text)
+		}
+		r.members[k.text] = m
+	}
+	if needs := n.key("needs"); needs != nil {
+		for _, need := range c.words(needs) {
+			if r.members[need] == nil {
+				c.fault(needs, "%s.%s is needed, but has no rule by which it could leave", at, need)
+				continue
+			}
+			r.needs |= r.members[need].bit
+		}
+	}
+	for _, child := range e.Children() {
+		if child.Min > 0 {
+			r.must = append(r.must, c.required(child, r))
+		}
+	}
+	return r
+}
+
+// required says how an element is told to be withheld: as the first of its types
+// that has a rule, else as its first type.
+func (c compiler) required(e *spec.Element, r *rule) required {
+	out := required{list: e.List, name: e.Name}
+	for _, t := range e.Types {
+		name := e.JSONName(t.Code)
+		m := r.members[name]
+		if out.bits == 0 && (m != nil || t.Code == e.Types[0].Code) {
+			out.name, out.primitive = name, c.primitive(t.Code)
+		}
+		if m != nil {
+			out.bits |= m.bit
+		}
+	}
+	if m := r.members[e.Name]; m != nil {
+		out.bits |= m.bit
+	}
+	return out
+}
+
+func (c compiler) primitive(code string) bool {
+	t, ok := c.defs.Type(code)
+	return ok && t.Kind == spec.Primitive
+}
+
+func (c compiler) rule(e *spec.Element, code string, n *node, at string) *rule {
+	switch {
+	case n.dict:
+		if c.primitive(code) {
+			c.fault(n, "%s is a %s and has nothing inside", at, code)
+			return &rule{}
+		}
+		r := c.inside(e.As(code), n, at)
+		r.list = e.List
+		return r
+	case n.list:
+		r := &rule{do: keep, list: e.List, codes: map[string]bool{}}
+		if code != "code" {
+			c.fault(n, "a list of codes is for a code; %s is a %s", at, code)
+		}
+		for _, w := range c.words(n) {
+			r.codes[w] = true
+		}
+		return r
+	}
+	do, ok := actions[n.text]
+	if !ok {
+		c.fault(n, "%q is no rule; rules are %s", n.text, strings.Join(slices.Sorted(maps.Keys(actions)), ", "))
+		return &rule{}
+	}
+	r := &rule{do: do, list: e.List, typ: code}
+	if c.primitive(code) && e.List && do != keep {
+		c.fault(n, "%s is a list; this rule is for a single value", at)
+	}
+	if ref, ok := e.Type("Reference"); ok && do == reference && !slices.Contains(ref.Targets, "Resource") {
+		r.to = ref.Targets
+	}
+	switch do {
+	case keep:
+		c.keeps(r, e, code, n, at)
+	case pseudonym:
+		if strings.Count(at, ".") != 1 || e.Name != "id" {
+			c.fault(n, "a pseudonym is for the id of a resource alone")
+		}
+	case person:
+		if !slices.Contains([]string{"Patient.gender", "Patient.birthDate", "Patient.address", "Patient.extension"}, at) {
+			c.fault(n, "person is for gender, birthDate, address and extension of a Patient")
+		}
+	case answers:
+		if at != "QuestionnaireResponse.item" {
+			c.fault(n, "answers is for QuestionnaireResponse.item")
+		}
+	default:
+		if types := fits[do]; types != nil && !slices.Contains(types, code) {
+			c.fault(n, "%s is for a %s; %s is a %s", n.text, strings.Join(types, " or "), at, code)
+		}
+	}
+	return r
+}
+
+// keeps judges whether an element can be kept as it is.
+func (c compiler) keeps(r *rule, e *spec.Element, code string, n *node, at string) {
+	if slices.Contains(kept, code) {
+		return
+	}
+	if url, bound := e.Required(); bound && code == "code" {
+		if vs, ok := c.defs.Codes(url); ok && !vs.Open {
+			r.codes = map[string]bool{}
+			for _, v := range vs.Codes() {
+				r.codes[v] = true
+			}
+			return
+		}
+	}
+	c.fault(n, "%s is a %s that may hold any text and cannot be kept; list the codes that may leave, or drop it", at, code)
+}
+
+// extension compiles the rule of an extension by the member that holds its value.
+func (c compiler) extension(k, n *node) *rule {
+	if !n.dict || len(n.keys) != 1 || !strings.HasPrefix(n.keys[0].text, "value") {
+		c.fault(k, "an extension's rule is a map with the one value[x] that may leave")
+		return &rule{}
+	}
+	t, _ := c.defs.Type("Extension")
+	child, code, ok := t.Root().Child(n.keys[0].text)
+	if !ok {
+		c.fault(n.keys[0], "an extension has no %s", n.keys[0].text)
+		return &rule{}
+	}
+	v := c.rule(child, code, n.items[0], "Extension."+n.keys[0].text)
+	v.bit = 1
+	return &rule{do: inside, members: map[string]*rule{n.keys[0].text: v}, needs: 1}
+}

@@ -1,0 +1,332 @@
+package deid
+
+import (
+	"context"
+	"errors"
+
+	"rapport/fhir"
+	"rapport/mapping/instrument"
+)
+
+// Config is what a Deidentifier needs. All fields but Diagnosis are required.
+type Config struct {
+	Profile *Profile
+	Key     Key
+	// Person returns who a Patient is; false: is not released, nor is anything of
+	// theirs.
+	Person func(patient fhir.Key) (*Person, bool)
+	// Setting returns the secret of a practitioner or an organisation; false: it is
+	// not told which it was.
+	Setting     func(k fhir.Key) (Secret, bool)
+	Instruments *instrument.Library
+	// Definitions holds the CodeSystems of our own, all of whose codes may leave.
+	Definitions []fhir.Resource
+	// Diagnosis returns as what the code of a diagnosis is told, false for one that
+	// so few people have that it is withheld. nil: as it is.
+	Diagnosis func(system, code string) (string, bool)
+}
+
+// Deidentifier rewrites resources for one project by a profile. It is immutable
+// and, where the functions of its Config are, safe for concurrent use.
+type Deidentifier struct {
+	Config
+	systems map[string]*terms
+}
+
+// New makes a Deidentifier.
+func New(c Config) (*Deidentifier, error) {
+	switch {
+	case c.Profile == nil, c.Person == nil, c.Setting == nil, c.Instruments == nil:
+		return nil, errors.New("deid: Profile, Person, Setting and Instruments are needed")
+	case c.Key == Key{}:
+		return nil, errors.New("deid: Key is needed: without one, pseudonyms could be guessed")
+	}
+	d := &Deidentifier{Config: c, systems: defined(c.Definitions)}
+	for url, t := range c.Profile.systems {
+		d.systems[url] = t
+	}
+	return d, nil
+}
+
+// HL7's and our URLs in what is written.
+const (
+	absentURL  = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+	daysURL    = instrument.Canonical + "/StructureDefinition/days-from-baseline"
+	birthURL   = instrument.Canonical + "/StructureDefinition/birth-years"
+	startURL   = instrument.Canonical + "/StructureDefinition/start-years"
+	released   = `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"},{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"REDACTED"}]}`
+	maskedBody = `{"extension":[{"url":"` + absentURL + `","valueCode":"masked"}]}`
+)
+
+// status says what was written of an element.
+type status uint8
+
+const (
+	nothing  status = iota
+	withheld        // that something was there
+	told
+)
+
+// pass is the rewriting of one resource.
+type pass struct {
+	*Deidentifier
+	of    *Person // nil: nobody's
+	shift int     // days
+	// instrument that a response answers; nil: none that is known
+	instrument *instrument.Instrument
+}
+
+// Transform implements [fhir.Transform]: it returns r as it may leave, or false where
+// nothing of it may: its type has no rules, it belongs to nobody who is released,
+// what it needs to say anything is withheld, a modifier that is not understood
+// changes what it means, or it was entered in error.
+func (d *Deidentifier) Transform(_ context.Context, r fhir.Resource) (fhir.Resource, bool, error) {
+	rules := d.Profile.types[r.Type]
+	root := r.Root()
+	if rules == nil || mistaken(root) {
+		return fhir.Resource{}, false, nil
+	}
+	p := pass{Deidentifier: d}
+	id, ok := p.identify(r, rules)
+	if !ok {
+		return fhir.Resource{}, false, nil
+	}
+	if r.Type == "QuestionnaireResponse" {
+		p.instrument = d.Instruments.ByURL(root.Get("questionnaire").Text())
+	}
+	out := make([]byte, 0, 256+len(r.Body())/2)
+	out = append(out, `{"resourceType":"`...)
+	out = append(out, r.Type...)
+	out = append(out, `","id":"`...)
+	out = append(out, id...)
+	out = append(out, `",`...)
+	out = append(out, released...)
+	out, s := p.members(out, root, rules, 1)
+	if s == nothing {
+		return fhir.Resource{}, false, nil
+	}
+	res, err := fhir.Parse(append(out, '}'))
+	return res, err == nil, err
+}
+
+// mistaken reports whether a resource was entered in error: it says so of itself.
+func mistaken(n fhir.Node) bool {
+	const word = "entered-in-error"
+	return n.Get("status").Text() == word || n.Get("lifecycleStatus").Text() == word ||
+		n.Get("verificationStatus").HasCoding("http://terminology.hl7.org/CodeSystem/condition-ver-status", word)
+}
+
+// identify finds whose r is and its pseudonym.
+func (p *pass) identify(r fhir.Resource, rules *rule) (string, bool) {
+	if rules.of == nil {
+		s, ok := p.Setting(r.Key)
+		return p.Key.Pseudonym(s, r.Type), ok
+	}
+	patient := r.Key
+	if r.Type != "Patient" {
+		patient = Subject(r.Root(), rules.of...)
+	}
+	who, ok := p.Person(patient)
+	if !ok || patient.IsZero() {
+		return "", false
+	}
+	p.of = who
+	if p.Profile.Shifts {
+		p.shift = p.Key.Shift(who.Secret)
+	}
+	if r.Type == "Patient" {
+		return p.Key.Pseudonym(who.Secret, r.Type), true
+	}
+	return p.Key.of(who.Secret, r.Key), true
+}
+
+// Subject returns the first Patient that the elements along a path refer to.
+func Subject(n fhir.Node, path ...string) fhir.Key {
+	if len(path) == 0 {
+		if k, ok := n.Ref(); ok && k.Type == "Patient" {
+			return k
+		}
+		return fhir.Key{}
+	}
+	for m := range n.Get(path[0]).Elements() {
+		if k := Subject(m, path[1:]...); !k.IsZero() {
+			return k
+		}
+	}
+	return fhir.Key{}
+}
+
+// members appends `,"name":value` for what may leave of n; n members are there already.
+func (p *pass) members(to []byte, n fhir.Node, r *rule, there int) ([]byte, status) {
+	mark, all := len(to), status(nothing)
+	var wrote, said uint64
+	comma := func() {
+		if there > 0 {
+			to = append(to, ',')
+		}
+	}
+	note := func(bit uint64, before int, s status) {
+		if s == nothing {
+			to = to[:before]
+			return
+		}
+		there++
+		all = max(all, s)
+		wrote |= bit
+		if s == told {
+			said |= bit
+		}
+	}
+	for m := range n.Fields() {
+		name, before := m.NameBytes(), len(to)
+		comma()
+		var s status
+		switch {
+		case string(name) == "modifierExtension":
+			return to[:mark], nothing
+		case string(name) == "extension":
+			if x := r.members["extension"]; x == nil {
+				to, s = p.extensions(to, m)
+			}
+			note(0, before, s)
+		case len(name) > 1 && name[0] == '_':
+			x := r.members[string(name[1:])]
+			if x != nil && x.do != person && !n.Get(string(name[1:])).Exists() {
+				to, s = p.besides(to, name, m)
+				note(x.bit, before, s)
+			} else {
+				to = to[:before]
+			}
+		default:
+			x := r.members[string(name)]
+			if x == nil || x.do == pseudonym || x.do == person {
+				to = to[:before]
+				continue
+			}
+			to, s = p.member(to, name, m, x)
+			note(x.bit, before, s)
+		}
+	}
+	for _, name := range r.person {
+		before := len(to)
+		comma()
+		var s status
+		to, s = p.person(to, name)
+		note(0, before, s)
+	}
+	if said&r.needs != r.needs || all == nothing && there == 0 {
+		return to[:mark], nothing
+	}
+	for i := range r.must {
+		if need := &r.must[i]; wrote&need.bits == 0 {
+			comma()
+			there++
+			to = need.append(to)
+		}
+	}
+	return to, max(all, withheld)
+}
+
+// append tells that a required element is withheld.
+func (r *required) append(to []byte) []byte {
+	to = append(to, '"')
+	if r.primitive {
+		to = append(to, '_')
+	}
+	to = append(append(to, r.name...), `":`...)
+	if r.list {
+		return append(append(append(to, '['), maskedBody...), ']')
+	}
+	return append(to, maskedBody...)
+}
+
+// member appends one member by its rule.
+func (p *pass) member(to, name []byte, n fhir.Node, r *rule) ([]byte, status) {
+	switch r.do {
+	case date:
+		return p.date(to, name, n, r)
+	case masked:
+		to = append(to, '"')
+		if n.Kind() != fhir.Obj && n.Kind() != fhir.Arr {
+			to = append(to, '_')
+		}
+		to = append(append(to, name...), `":`...)
+		if n.Kind() == fhir.Arr {
+			return append(append(append(to, '['), maskedBody...), ']'), withheld
+		}
+		return append(to, maskedBody...), withheld
+	}
+	to = append(append(append(to, '"'), name...), `":`...)
+	if !r.list {
+		return p.element(to, n, r)
+	}
+	mark, all := len(to), status(nothing)
+	to = append(to, '[')
+	if r.do == answers {
+		var s status
+		if to, s = p.answers(to, n); s == nothing {
+			return to[:mark], nothing
+		}
+		return append(to, ']'), s
+	}
+	for m := range n.Elements() {
+		before := len(to)
+		if all != nothing {
+			to = append(to, ',')
+		}
+		var s status
+		if to, s = p.element(to, m, r); s == nothing {
+			to = to[:before]
+		}
+		all = max(all, s)
+	}
+	if all == nothing {
+		return to[:mark], nothing
+	}
+	return append(to, ']'), all
+}
+
+// besides appends why a primitive has no value, where its source says so.
+func (p *pass) besides(to, name []byte, n fhir.Node) ([]byte, status) {
+	to = append(append(append(to, '"'), name...), `":`...)
+	return p.absent(to, n, "")
+}
+
+// absent appends an element that is no more than the reason why it says nothing: the
+// source's, else the given one; nothing without either.
+func (p *pass) absent(to []byte, n fhir.Node, reason string) ([]byte, status) {
+	for x := range n.Get("extension").Elements() {
+		code := x.Get("valueCode").Text()
+		if x.Get("url").Text() == absentURL && p.Profile.systems[absentSystem].has(code) {
+			reason = code
+		}
+	}
+	if reason == "" {
+		return to, nothing
+	}
+	to = append(to, `{"extension":[{"url":"`+absentURL+`","valueCode":"`...)
+	return append(append(to, reason...), `"}]}`...), withheld
+}
+
+const absentSystem = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+
+// person appends what the release tells of the person.
+func (p *pass) person(to []byte, name string) ([]byte, status) {
+	text := func(before, s, after string) ([]byte, status) {
+		if s == "" {
+			return to, nothing
+		}
+		to = append(to, before...)
+		to = fhir.AppendQuote(to, s)
+		return append(to, after...), told
+	}
+	switch name {
+	case "gender":
+		return text(`"gender":`, p.of.Gender, "")
+	case "birthDate":
+		return text(`"_birthDate":{"extension":[{"url":"`+birthURL+`","valueString":`, p.of.Birth, `}]}`)
+	case "address":
+		return text(`"address":[{"state":`, p.of.State, `}]`)
+	}
+	return text(`"extension":[{"url":"`+startURL+`","valueString":`, p.of.Start, `}]`)
+}
