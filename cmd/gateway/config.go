@@ -27,6 +27,11 @@ type Config struct {
 	// slash at its end, and http://Listen by default.
 	Listen string `yaml:"listen,omitempty"`
 	URL    string `yaml:"url,omitempty"`
+	// TLS is needed to listen on anything but loopback.
+	TLS    TLS    `yaml:"tls,omitempty"`
+	Limits Limits `yaml:"limits,omitempty"`
+	// Origins are the web sites whose scripts may ask.
+	Origins []string `yaml:"origins,omitempty"`
 	// Development marks an instance with invented people: tokens may be minted, and
 	// everything printed, at its command line.
 	Development bool     `yaml:"development,omitempty"`
@@ -52,6 +57,13 @@ type Store struct {
 	// passwords out of configuration.
 	Postgres     string `yaml:"postgres,omitempty"`
 	PostgresFile string `yaml:"postgresFile,omitempty"`
+}
+
+// Limits bound what callers may take up.
+type Limits struct {
+	Body     int64         `yaml:"body,omitempty"`     // MiB of a request; default 16
+	Time     time.Duration `yaml:"time,omitempty"`     // for one request; default 60s
+	Requests int           `yaml:"requests,omitempty"` // worked on at the same time; default 512
 }
 
 // Audit says how records are kept.
@@ -119,7 +131,7 @@ func (c *Config) fill() {
 		c.Listen = "127.0.0.1:8080"
 	}
 	if c.URL == "" {
-		c.URL = "http://" + c.Listen
+		c.URL = c.scheme() + "://" + c.Listen
 	}
 	if c.Audit.Folder == "" {
 		c.Audit.Folder = "audit"
@@ -133,7 +145,7 @@ func (c *Config) fill() {
 		}
 	}
 	dir := filepath.Dir(c.path)
-	for _, p := range []*string{&c.Keyring, &c.Store.SQLite, &c.Store.PostgresFile, &c.Audit.Folder, &c.Rules} {
+	for _, p := range []*string{&c.Keyring, &c.Store.SQLite, &c.Store.PostgresFile, &c.Audit.Folder, &c.Rules, &c.TLS.Certificate, &c.TLS.Key} {
 		*p = beside(dir, *p)
 	}
 	for i := range c.Partners {
@@ -146,6 +158,13 @@ func (c *Config) fill() {
 		cl.JWKSFile = beside(dir, cl.JWKSFile)
 		c.Clients[id] = cl
 	}
+}
+
+func (c *Config) scheme() string {
+	if c.TLS.on() {
+		return "https"
+	}
+	return "http"
 }
 
 func ownSystem(tenant string) string { return "urn:rapport:" + tenant }
@@ -169,13 +188,27 @@ func (c *Config) Check() error {
 	switch {
 	case err != nil:
 		say("listen", "must be host:port")
-	case !loopback(host):
-		say("listen", "plain HTTP is served on loopback only; put a TLS proxy on this machine in front")
+	case !loopback(host) && !c.TLS.on():
+		say("listen", "plain HTTP is served on loopback only: name a certificate and its key under tls, or put a TLS proxy on this machine in front")
+	}
+	if c.TLS.on() && (c.TLS.Certificate == "" || c.TLS.Key == "") {
+		say("tls", "name both a certificate and its key")
 	}
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.HasSuffix(c.URL, "/") {
 		say("url", "must be an absolute URL without a slash at its end")
 	} else if u.Scheme == "http" && !loopback(u.Hostname()) {
 		say("url", "must be https where callers come from elsewhere")
+	}
+	if c.TLS.on() && strings.HasPrefix(c.URL, "http:") {
+		say("url", "must be https: this gateway serves TLS")
+	}
+	if l := c.Limits; l.Body < 0 || l.Body > 1024 || l.Time < 0 || l.Requests < 0 {
+		say("limits", "body is MiB up to 1024, time a duration, requests a number; none is negative")
+	}
+	for i, o := range c.Origins {
+		if u, err := url.Parse(o); err != nil || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) || u.Host == "" || u.Path != "" || u.RawQuery != "" || strings.Contains(o, "*") {
+			say(fmt.Sprintf("origins[%d]", i), "is the origin of one web site, such as https://app.example.org, without a path")
+		}
 	}
 	if c.Keyring == "" {
 		say("keyring", "is missing; make one with: gateway keyring create FILE")

@@ -72,7 +72,7 @@ func writeDevelopment(path string, c *Config) error {
 // serveAt sets the address that the instance listens at and is known as.
 func (c *Config) serveAt(listen string) {
 	if listen != "" && listen != c.Listen {
-		c.Listen, c.URL = listen, "http://"+listen
+		c.Listen, c.URL = listen, c.scheme()+"://"+listen
 	}
 }
 

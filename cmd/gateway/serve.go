@@ -42,6 +42,7 @@ func (s serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer i.close()
+	i.requests = true
 	run, err := i.start(ctx)
 	if err != nil {
 		return err
@@ -61,8 +62,10 @@ type running struct {
 	work   sync.WaitGroup
 }
 
+// A stop takes no longer than ten seconds: service managers kill after that.
 const (
-	drainTime    = 10 * time.Second
+	drainTime    = 7 * time.Second // for requests under way
+	restTime     = 2 * time.Second // then for the work behind them
 	refreshEvery = 5 * time.Second
 )
 
@@ -82,9 +85,18 @@ func (i *instance) start(ctx context.Context) (*running, error) {
 			return nil, fmt.Errorf("tenant %s: %w", t.ID, err)
 		}
 	}
+	if i.cfg.TLS.on() {
+		if i.pair, err = openCertificates(i.cfg.TLS, i.clock, i.log); err != nil {
+			l.Close()
+			return nil, err
+		}
+	}
 	r := &running{server: web.Server(i.cfg.Listen, i.handler()), failed: make(chan error, 1)}
 	bg, stop := context.WithCancel(store.Background(context.WithoutCancel(ctx)))
 	r.stop = stop
+	if i.pair != nil {
+		r.work.Go(func() { i.pair.follow(bg, lookEvery) })
+	}
 	for _, c := range i.cfg.Tenants {
 		t, err := i.tenant(c.ID)
 		if err != nil {
@@ -97,7 +109,12 @@ func (i *instance) start(ctx context.Context) (*running, error) {
 			r.work.Go(func() { _ = courier.Run(bg) }) // ends with bg
 		}
 	}
-	go func() { r.failed <- r.server.Serve(l) }()
+	if i.pair != nil {
+		r.server.TLSConfig = i.pair.config()
+		go func() { r.failed <- r.server.ServeTLS(l, "", "") }()
+	} else {
+		go func() { r.failed <- r.server.Serve(l) }()
+	}
 	return r, nil
 }
 
@@ -121,7 +138,12 @@ func (r *running) end() error {
 		err = r.server.Close()
 	}
 	r.stop()
-	r.work.Wait()
+	rested := make(chan struct{})
+	go func() { r.work.Wait(); close(rested) }()
+	select {
+	case <-rested:
+	case <-time.After(restTime): // it is kept in the store and goes on at the next start
+	}
 	return err
 }
 

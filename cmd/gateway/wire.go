@@ -55,6 +55,9 @@ type instance struct {
 	issuer  *issuer.Issuer // nil: others issue tokens
 	verify  *token.Verifier
 	metrics *web.Metrics
+	pair    *certificates // nil: plain HTTP
+	// requests says whether each request leaves a line in the log.
+	requests bool
 
 	mu      sync.Mutex
 	tenants map[string]*tenant
@@ -339,6 +342,10 @@ func (i *instance) handler() http.Handler {
 		Metadata: i.metadata(),
 		Gates:    i.guard, Verify: i.verify, Practice: i.practice(), Refused: i.journal.Refused,
 		Health: i.health(), Metrics: i.metrics, Log: i.log,
+		Limits: web.Limits{Body: i.cfg.Limits.Body << 20, Time: i.cfg.Limits.Time, Requests: i.cfg.Limits.Requests}, Origins: i.cfg.Origins,
+	}
+	if i.requests {
+		c.IDs = ids
 	}
 	if i.issuer != nil {
 		c.Mounts = map[string]http.Handler{issuerPath + "/": i.issuer.Handler()}
@@ -378,6 +385,9 @@ func (i *instance) health() []web.Dependency {
 			}
 			return nil
 		}},
+	}
+	if i.pair != nil {
+		ds = append(ds, web.Dependency{Name: "certificate", Check: i.pair.check})
 	}
 	if i.redis != nil {
 		ds = append(ds, web.Dependency{Name: "redis", Check: i.redis.Ping})
