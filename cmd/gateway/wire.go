@@ -22,6 +22,7 @@ import (
 	"rapport/adapters/web"
 	"rapport/fhir"
 	"rapport/fhir/exchange"
+	"rapport/fhir/questionnaire"
 	"rapport/fhir/rest"
 	"rapport/fhir/search"
 	"rapport/fhir/spec"
@@ -268,7 +269,9 @@ func (i *instance) openTenant(c Tenant) (*tenant, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.follow = []fhir.Follow{fhir.Deriving(instrument.NewDeriver(i.library)), i.referrals(t)}
+	forms := &questionnaire.Checker{}
+	scored := func(url string) bool { return i.library.ByURL(url) != nil }
+	t.follow = []fhir.Follow{forms.Follow(scored), fhir.Deriving(instrument.NewDeriver(i.library)), i.referrals(t)}
 	t.router = rest.New(i.restConfig(t.follow))
 	i.tenants[c.ID] = t
 	return t, nil
