@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -289,4 +290,19 @@ func (c *Courier) Settle(ctx context.Context, task string, ours, theirs fhir.Key
 		return d.put(ctx, ours, posted{})
 	}
 	return d.put(ctx, ours, posted{State: there, At: c.Clock(), Remote: theirs.String()})
+}
+
+// Undecided lists which resources of a Task's package wait for [Courier.Settle].
+func (c *Courier) Undecided(ctx context.Context, task string) (open []fhir.Key, err error) {
+	d := &delivery{Courier: c}
+	if err := d.load(ctx, task); err != nil {
+		return nil, err
+	}
+	for _, k := range slices.Sorted(maps.Keys(d.Posted)) {
+		if d.Posted[k].State == unknown {
+			key, _ := fhir.ParseKey(k)
+			open = append(open, key)
+		}
+	}
+	return open, nil
 }

@@ -40,7 +40,7 @@ func (d *delivery) patient(ctx context.Context, r fhir.Resource) (fhir.Key, erro
 		}
 	}
 	family, given, born := n.At("name", "family").Text(), n.At("name", "given").Index(0).Text(), n.Get("birthDate").Text()
-	q := url.Values{"birthdate": {born}, "_count": {"50"}}
+	q := url.Values{"birthdate": {born}}
 	switch {
 	case family == "" || len(born) != len("2006-01-02") || !t.by("birthdate"):
 		if asked {

@@ -93,7 +93,10 @@ func (d *delivery) around(t takes, r fhir.Resource) (url.Values, bool) {
 			patient = home
 		}
 	}
-	q := url.Values{"_count": {"100"}}
+	q := url.Values{}
+	if t.by("_count") {
+		q.Set("_count", "100")
+	}
 	switch {
 	case patient.IsZero():
 		return nil, false

@@ -1,0 +1,482 @@
+package partner_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"rapport/adapters/partner"
+	"rapport/fhir"
+	"rapport/fhir/exchange"
+	"rapport/fhir/rest"
+	"rapport/fhir/search"
+	"rapport/fhir/spec"
+	"rapport/fhir/store"
+	"rapport/fhir/store/storetest"
+	"rapport/fhir/validate"
+	"rapport/policy"
+	"rapport/policy/keyring"
+	"rapport/policy/opa"
+)
+
+// Here a clinic meets servers of others over HTTP. Its clock stands still but for what
+// a test says.
+
+type clinic struct {
+	t       testing.TB
+	now     time.Time
+	ids     int
+	store   store.Store
+	router  *rest.Router
+	staff   fhir.Gate
+	courier *exchange.Courier
+}
+
+// parts are what takes time to make. The guard remembers what the rules say, so it is
+// kept: each clinic is a tenant of its own, and done with before the next begins.
+type parts struct {
+	engine *search.Engine
+	valid  *validate.Validator
+	guard  *policy.Guard
+	tenant int
+	clinic *clinic
+}
+
+func newParts(t *testing.T) *parts {
+	t.Helper()
+	p := &parts{valid: validate.New(spec.R4())}
+	rules := &opa.Engine{}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(rules.Load(t.Context(), opa.Embedded()))
+	var err error
+	p.engine, err = search.New(spec.R4(), spec.Capability())
+	must(err)
+	ring, err := keyring.Create(filepath.Join(t.TempDir(), "keyring"))
+	must(err)
+	p.guard, err = policy.NewGuard(policy.Config{
+		Store:  func(string) (store.Store, error) { return p.clinic.store, nil },
+		Engine: rules, Recorder: &records{}, Index: p.engine.Index, Keys: ring,
+		Clock: func() time.Time { return p.clinic.now }, IDs: func() string { return p.clinic.id() },
+		Alarm: func(what string) { t.Errorf("alarm: %s", what) },
+	})
+	must(err)
+	return p
+}
+
+const clinicBase = "https://clinic.example/fhir"
+
+func newClinic(t testing.TB, p *parts, to *peer, way exchange.Way) *clinic {
+	t.Helper()
+	c := &clinic{t: t, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
+	p.tenant++
+	p.clinic = c
+	clock := func() time.Time { return c.now }
+	c.store = storetest.NewMemory(clock)
+	cfg := partner.Config{Name: "peer", Base: to.base(), Organization: partner.Identifier{System: registry, Value: "peer"}, Client: "us", Key: "key", Delivery: way}
+	channel, err := partner.New([]partner.Config{cfg}, func(partner.Config) (partner.Assert, error) {
+		return func(string, string) (string, error) { return "signed", nil }, nil
+	}, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	partners := []exchange.Partner{cfg.Partner()}
+	c.router = rest.New(rest.Config{Base: clinicBase, Served: spec.Capability(), Search: p.engine, Validate: p.valid,
+		Follow: []fhir.Follow{exchange.Referrals{Partners: partners}.Follow}, IDs: c.id, Clock: clock, Software: "test"})
+	me := policy.Principal{Tenant: fmt.Sprint("tenant-", p.tenant), Issuer: "gateway", Subject: "gateway/courier", Client: "gateway/courier", Role: policy.Integration, Purpose: "TREAT",
+		Scopes: []policy.Scope{{Context: "system", Type: "*", Create: true, Read: true, Update: true, Delete: true, Search: true}}}
+	c.staff = p.guard.For(me)
+	c.courier = &exchange.Courier{Gate: c.staff, Release: p.guard.Release(me), Queue: c.store, Memos: c.store, Channel: channel,
+		Partners: partners, Base: clinicBase, Clock: clock, Parallel: 1}
+	for _, r := range []string{
+		`{"resourceType":"Organization","id":"clinic","identifier":[{"system":"` + registry + `","value":"clinic"}],"name":"Clinic"}`,
+		`{"resourceType":"Organization","id":"peer","identifier":[{"system":"` + registry + `","value":"peer"}],"name":"Peer"}`,
+	} {
+		c.put(r)
+	}
+	return c
+}
+
+func (c *clinic) id() string { c.ids++; return fmt.Sprintf("id-%d", c.ids) }
+
+func (c *clinic) put(body string) {
+	c.t.Helper()
+	r, err := fhir.Parse([]byte(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	a := c.router.Serve(context.Background(), &rest.Request{Method: http.MethodPut, Path: r.Key.String(), Header: http.Header{}, Body: r.Body(), Gate: c.staff})
+	if a.Status/100 != 2 {
+		c.t.Fatalf("PUT %s: %d %s", r.Key, a.Status, a.Body)
+	}
+}
+
+// client is whom the referrals are about, record what goes along.
+var client = `{"resourceType":"Patient","id":"p1","identifier":[{"system":"urn:example:insurance","value":"X-1"}],"name":[{"family":"Roth","given":["Eva"]}],"gender":"female","birthDate":"1990-01-01"}`
+
+func score(id, day string, value int) string {
+	return fmt.Sprintf(`{"resourceType":"Observation","id":%q,"status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"survey"}]}],`+
+		`"code":{"coding":[{"system":"http://loinc.org","code":"44261-6"}]},"subject":{"reference":"Patient/p1"},"effectiveDateTime":%q,"valueQuantity":{"value":%d}}`, id, day, value)
+}
+
+var file = []string{
+	client,
+	`{"resourceType":"Practitioner","id":"mira","name":[{"family":"Lind"}]}`,
+	`{"resourceType":"Condition","id":"c1","code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"F32.1"}]},"subject":{"reference":"Patient/p1"}}`,
+	score("o1", "2026-02-26", 17), score("o2", "2026-02-26", 17), score("o3", "2026-01-12", 12), // two of one day and one value
+	`{"resourceType":"Goal","id":"g1","lifecycleStatus":"active","description":{"text":"Sleep"},"subject":{"reference":"Patient/p1"}}`,
+	`{"resourceType":"Flag","id":"f1","status":"active","code":{"text":"Look"},"subject":{"reference":"Patient/p1"}}`,
+	`{"resourceType":"QuestionnaireResponse","id":"q1","questionnaire":"https://example.org/phq-9","status":"completed","subject":{"reference":"Patient/p1"},"authored":"2026-02-26"}`,
+	`{"resourceType":"ServiceRequest","id":"s1","status":"active","intent":"order","code":{"text":"Assessment"},"subject":{"reference":"Patient/p1"},"authoredOn":"2026-03-02","requester":{"reference":"Practitioner/mira"},"reasonCode":[{"text":"Worse"}],"supportingInfo":[{"reference":"QuestionnaireResponse/q1"}]}`,
+}
+
+// refer sends the client.
+func (c *clinic) refer(more ...string) {
+	c.t.Helper()
+	for _, r := range append(slices.Clone(file), more...) {
+		c.put(r)
+	}
+	c.put(`{"resourceType":"Task","id":"t1","status":"requested","intent":"order","code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]},"focus":{"reference":"ServiceRequest/s1"},` +
+		`"for":{"reference":"Patient/p1"},"requester":{"reference":"Organization/clinic"},"owner":{"reference":"Organization/peer"}}`)
+}
+
+// settle works until nothing is left to do, and returns why works were given up.
+func (c *clinic) settle() (dead []string) {
+	c.t.Helper()
+	for range 200 {
+		n, err := c.courier.Once(context.Background())
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if n > 0 {
+			c.now = c.now.Add(time.Second)
+			continue
+		}
+		waiting, err := c.store.Works(context.Background(), false, 10)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if len(waiting) == 0 {
+			break
+		}
+		c.now = c.now.Add(time.Minute)
+	}
+	ws, err := c.store.Works(context.Background(), true, 10)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, w := range ws {
+		dead = append(dead, w.Note)
+	}
+	return dead
+}
+
+// revive has the work tried again, as an operator does.
+func (c *clinic) revive() {
+	c.t.Helper()
+	ws, err := c.store.Works(context.Background(), true, 10)
+	if err != nil || len(ws) != 1 {
+		c.t.Fatal(ws, err)
+	}
+	if err := c.store.Revive(context.Background(), ws[0].ID); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// theirs is the client as a hospital knows it, by an identifier of its own.
+const theirs = `{"resourceType":"Patient","id":"their-7","identifier":[{"system":"urn:peer:mrn","value":"7"}],"name":[{"family":"ROTH","given":["Eva"]}],"gender":"female","birthDate":"1990-01-01"}`
+
+// want is what each peer has after one referral: what its statement lets us create.
+var want = map[string]map[string]int{
+	"epic":   {"Patient": 1, "Condition": 1, "Observation": 3, "QuestionnaireResponse": 1, "ServiceRequest": 1, "DocumentReference": 1},
+	"oracle": {"Patient": 1, "Condition": 1, "Observation": 3, "DocumentReference": 1},
+}
+
+func TestARealPeerGetsWhatItsStatementDeclaresOnceEachWhateverIsLost(t *testing.T) {
+	p := newParts(t)
+	for name, want := range want {
+		statement := recorded(t, name)
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(r *rapid.T) {
+				to := newPeer(t, statement)
+				defer to.Close()
+				to.forgetful = rapid.Bool().Draw(r, "forgetful")
+				to.has(theirs)
+				to.faults = rapid.SliceOfN(rapid.SampledFrom([]fault{fine, fine, lostBefore, lostAfter, brokenAfter, unavailable, throttled, forgottenSign}), 0, 8).Draw(r, "faults")
+				for i := range to.faults { // five in a row would shut the door for half a minute of real time
+					if i%3 == 2 {
+						to.faults[i] = fine
+					}
+				}
+				c := newClinic(t, p, to, "")
+				c.refer()
+				if dead := c.settle(); len(dead) > 0 {
+					r.Fatalf("given up: %q\n%q", dead, to.requests)
+				}
+				if got := to.counts(); !maps.Equal(got, want) {
+					r.Fatalf("it has %v, want %v\n%q", got, want, to.requests)
+				}
+				if n := to.asked("POST /fhir "); n != 0 {
+					r.Fatal("a transaction was tried")
+				}
+				for _, x := range to.kept {
+					if ref := x.Root().At("subject", "reference").Text(); x.Type != "Patient" && ref != "Patient/their-7" {
+						r.Fatalf("%s is about %s", x, ref)
+					}
+					if s := string(x.Body()); x.Type != "DocumentReference" && (strings.Contains(s, `"Patient/p1"`) || strings.Contains(s, "urn:uuid") || strings.Contains(s, "Practitioner/mira")) {
+						r.Fatalf("%s leads to what is not there: %s", x, s)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestTheDocumentStandsWhereEveryPeerTakesIt(t *testing.T) {
+	p := newParts(t)
+	for name := range want {
+		to := newPeer(t, recorded(t, name))
+		to.has(theirs)
+		c := newClinic(t, p, to, "")
+		c.refer()
+		if dead := c.settle(); len(dead) > 0 {
+			t.Fatal(dead)
+		}
+		doc := to.of("DocumentReference")[0].Root()
+		kinds := []string{}
+		for a := range doc.Get("content").Elements() {
+			b, err := base64.StdEncoding.DecodeString(a.At("attachment", "data").Text())
+			if err != nil || !strings.Contains(string(b), "Worse") {
+				t.Errorf("%s: %v: %.80s", name, err, b)
+			}
+			kinds = append(kinds, a.At("attachment", "contentType").Text())
+		}
+		if !slices.Equal(kinds, []string{"text/html", "application/fhir+json"}) || !doc.Get("type").HasCoding("http://loinc.org", "57133-1") {
+			t.Errorf("%s: %q", name, kinds)
+		}
+		// Goals and flags go nowhere else.
+		b, _ := base64.StdEncoding.DecodeString(doc.At("content", "attachment", "data").Text())
+		for _, s := range []string{"Sleep", "Look"} {
+			if !strings.Contains(string(b), s) {
+				t.Errorf("%s: the note lacks %s", name, s)
+			}
+		}
+		if n := to.asked("GET /metadata"); n != 1 {
+			t.Errorf("%s: its statement was read %d times", name, n)
+		}
+	}
+}
+
+func TestWhoIsNotCertainlyTheClientIsNotTaken(t *testing.T) {
+	p := newParts(t)
+	reads := []string{"Patient: search-type identifier family given birthdate", "DocumentReference: create search-type patient date"}
+	creates := slices.Concat([]string{"Patient: create search-type identifier family given birthdate"}, reads[1:])
+	patient := func(id, identifier, name, born, gender string) string {
+		return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"identifier":[%s],"name":[{"family":%q,"given":["Eva"]}],"birthDate":%q,"gender":%q}`, id, identifier, name, born, gender)
+	}
+	ours := `{"system":"urn:example:insurance","value":"X-1"}`
+	for _, c := range []struct {
+		what     string
+		declares []string
+		has      []string
+		takes    string // the patient that is taken
+		says     string
+	}{
+		{"nobody, and it creates none", reads, nil, "", "no such patient"},
+		{"nobody, and it creates them", creates, nil, "pat-0", ""},
+		{"one of the identifier, under another name", reads, []string{patient("a", ours, "Married", "1990-01-01", "female")}, "a", ""},
+		{"one of the name and the day", reads, []string{patient("a", "", "Roth", "1990-01-01", "female"), patient("b", "", "Roth", "1991-01-01", "female")}, "a", ""},
+		{"two of the name and the day", creates, []string{patient("a", "", "Roth", "1990-01-01", "female"), patient("b", "", "Roth", "1990-01-01", "female")}, "", "several"},
+		{"the identifier, and another day of birth", creates, []string{patient("a", ours, "Roth", "1991-01-01", "female")}, "", "differs"},
+		{"name and day, and another gender", creates, []string{patient("a", "", "Roth", "1990-01-01", "male")}, "", "differs"},
+		{"a longer name only", reads, []string{patient("a", "", "Rothschild", "1990-01-01", "female")}, "", "no such patient"},
+		{"no search at all", []string{"Patient: create", reads[1]}, nil, "", "cannot be looked for"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			to := newPeer(t, declares(t, "", c.declares...))
+			for _, r := range c.has {
+				to.has(r)
+			}
+			at := newClinic(t, p, to, "")
+			at.refer()
+			dead := at.settle()
+			docs := to.of("DocumentReference")
+			if c.takes == "" {
+				if len(docs) != 0 || len(dead) != 1 || !strings.Contains(dead[0], c.says) || len(to.of("Patient")) != len(c.has) {
+					t.Errorf("%v, given up: %q", to.counts(), dead)
+				}
+				return
+			}
+			if len(docs) != 1 || docs[0].Root().At("subject", "reference").Text() != "Patient/"+c.takes {
+				t.Errorf("%v, given up: %q", to.counts(), dead)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeDecidedWaitsForAPerson(t *testing.T) {
+	p := newParts(t)
+	for _, arrived := range []bool{true, false} {
+		to := newPeer(t, declares(t, "", "Patient: search-type identifier birthdate family", "DocumentReference: create"))
+		to.has(theirs)
+		to.faults = []fault{lostBefore}
+		if arrived {
+			to.faults = []fault{lostAfter}
+		}
+		c := newClinic(t, p, to, "")
+		c.refer()
+		dead := c.settle()
+		if len(dead) != 1 || !strings.Contains(dead[0], "cannot be decided") || to.asked("POST /DocumentReference") != 1 {
+			t.Fatalf("given up: %q, %q", dead, to.requests)
+		}
+		// Tried again without an answer it waits again.
+		c.revive()
+		if dead = c.settle(); len(dead) != 1 || to.asked("POST /DocumentReference") != 1 {
+			t.Fatalf("given up: %q, %q", dead, to.requests)
+		}
+		open, err := c.courier.Undecided(context.Background(), "t1")
+		if err != nil || len(open) != 1 || open[0].Type != "DocumentReference" {
+			t.Fatal(open, err)
+		}
+		found := fhir.Key{}
+		if arrived {
+			found = to.of("DocumentReference")[0].Key
+		}
+		if err := c.courier.Settle(context.Background(), "t1", open[0], found); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.courier.Settle(context.Background(), "t1", open[0], found); !fhir.Is(err, fhir.NotFound) {
+			t.Errorf("settled twice: %v", err)
+		}
+		c.revive()
+		if dead := c.settle(); len(dead) != 0 || len(to.of("DocumentReference")) != 1 {
+			t.Errorf("given up: %q, %v", dead, to.counts())
+		}
+	}
+}
+
+func TestARefusalStopsWhatIsVitalAndPassesOverTheRest(t *testing.T) {
+	p := newParts(t)
+	statement := recorded(t, "epic")
+	for _, c := range []struct {
+		typ    string
+		status int
+		has    map[string]int
+		dead   bool
+	}{
+		{"Observation", 422, map[string]int{"Patient": 1, "Condition": 1, "QuestionnaireResponse": 1, "ServiceRequest": 1, "DocumentReference": 1}, false},
+		{"Observation", 400, map[string]int{"Patient": 1, "Condition": 1, "QuestionnaireResponse": 1, "ServiceRequest": 1, "DocumentReference": 1}, false},
+		{"ServiceRequest", 422, map[string]int{"Patient": 1, "Condition": 1, "Observation": 3, "QuestionnaireResponse": 1}, true},
+		{"DocumentReference", 403, map[string]int{"Patient": 1, "Condition": 1, "Observation": 3, "QuestionnaireResponse": 1, "ServiceRequest": 1}, true},
+	} {
+		to := newPeer(t, statement)
+		to.has(theirs)
+		to.refuses = func(typ string, _ fhir.Resource) int {
+			if typ == c.typ {
+				return c.status
+			}
+			return 0
+		}
+		at := newClinic(t, p, to, "")
+		at.refer()
+		dead := at.settle()
+		if (len(dead) > 0) != c.dead || !maps.Equal(to.counts(), c.has) {
+			t.Errorf("%s refused with %d: %v, given up: %q", c.typ, c.status, to.counts(), dead)
+		}
+		if !c.dead {
+			continue
+		}
+		// What was in the way is put right, and only what is missing goes.
+		to.refuses = nil
+		at.revive()
+		if dead := at.settle(); len(dead) > 0 || !maps.Equal(to.counts(), want["epic"]) {
+			t.Errorf("%s, put right: %v, given up: %q", c.typ, to.counts(), dead)
+		}
+	}
+}
+
+func TestAPartnerThatAsksToWaitIsLeftAloneForThatLong(t *testing.T) {
+	to := newPeer(t, recorded(t, "oracle"))
+	to.has(theirs)
+	to.faults = []fault{throttled}
+	c := newClinic(t, newParts(t), to, "")
+	c.refer()
+	for range 20 {
+		if _, err := c.courier.Once(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		c.now = c.now.Add(29 * time.Second) // not ten minutes
+	}
+	if n := to.asked("POST /Condition") + to.asked("POST /Observation"); n != 1 {
+		t.Errorf("%d creates within ten minutes: %q", n, to.requests)
+	}
+	if dead := c.settle(); len(dead) > 0 || !maps.Equal(to.counts(), want["oracle"]) {
+		t.Errorf("%v, given up: %q", to.counts(), dead)
+	}
+}
+
+func TestWhatMeansSomethingElseWithoutItsModifierStaysInTheNote(t *testing.T) {
+	to := newPeer(t, recorded(t, "oracle"))
+	to.has(theirs)
+	c := newClinic(t, newParts(t), to, "")
+	c.refer(`{"resourceType":"Condition","id":"c2","modifierExtension":[{"url":"urn:example:not","valueBoolean":true}],"code":{"text":"Mania"},"subject":{"reference":"Patient/p1"}}`)
+	if dead := c.settle(); len(dead) > 0 || !maps.Equal(to.counts(), want["oracle"]) {
+		t.Errorf("%v, given up: %q", to.counts(), dead)
+	}
+	if n := to.asked("POST /Condition"); n != 1 {
+		t.Errorf("%d creates", n)
+	}
+}
+
+func TestThePartnersStatementChoosesTheWay(t *testing.T) {
+	p := newParts(t)
+	docs := "DocumentReference: create search-type patient"
+	for _, c := range []struct {
+		what, rest string
+		way        exchange.Way
+		asked      string
+		says       string
+	}{
+		{"messages", `{"operation":[{"name":"process-message","definition":"http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"}]}`, "", "POST /$process-message 200", ""},
+		{"transactions before messages", `{"interaction":[{"code":"transaction"}],"operation":[{"name":"process-message","definition":"x"}]}`, "", "POST  ", ""},
+		{"batches are none", `{"interaction":[{"code":"batch"}]}`, "", "POST /Patient/_search", ""},
+		{"configured", `{"interaction":[{"code":"transaction"}],"operation":[{"name":"process-message","definition":"x"}]}`, exchange.Message, "POST /$process-message 200", ""},
+		{"configured as creates", `{"interaction":[{"code":"transaction"}]}`, exchange.Creates, "POST /Patient/_search", ""},
+	} {
+		to := newPeer(t, declares(t, c.rest, "Patient: search-type identifier family birthdate", docs))
+		at := newClinic(t, p, to, c.way)
+		at.refer()
+		at.settle()
+		if to.asked(c.asked) == 0 {
+			t.Errorf("%s: %q", c.what, to.requests)
+		}
+		if len(to.messages) > 0 {
+			m := to.messages[0].Root()
+			if m.Get("type").Text() != "message" || m.Get("entry").Index(0).Get("resource").Get("eventCoding").Get("code").Text() != "I12" {
+				t.Errorf("%s: %.300s", c.what, m.Raw())
+			}
+			if err := p.valid.Check(t.Context(), to.messages[0]); err != nil {
+				t.Errorf("%s: %v", c.what, err)
+			}
+		}
+	}
+	to := newPeer(t, declares(t, "", "Patient: read"))
+	at := newClinic(t, p, to, "")
+	at.refer()
+	if dead := at.settle(); len(dead) != 1 || !strings.Contains(dead[0], "declares none of") {
+		t.Errorf("given up: %q", dead)
+	}
+}
