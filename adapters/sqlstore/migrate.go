@@ -46,6 +46,18 @@ func migrate(ctx context.Context, d goose.Dialect, db *sql.DB, folder string, os
 	if err != nil {
 		return err
 	}
+	// A store that a newer gateway has changed is not ours to write: we would leave out
+	// what it has learnt to keep.
+	have, known := 0, 0
+	if v, err := p.GetDBVersion(ctx); err == nil {
+		have = int(v)
+	}
+	for _, s := range p.ListSources() {
+		known = max(known, int(s.Version))
+	}
+	if have > known {
+		return fmt.Errorf("a newer gateway has written here (schema %d, this one knows %d): start that one, or put back the copy from before the upgrade", have, known)
+	}
 	_, err = p.Up(ctx)
 	if err == nil {
 		return nil
