@@ -50,11 +50,11 @@ func TestAMistakeInAConfigurationIsNamedWithItsPlace(t *testing.T) {
 		says     []string
 	}{
 		"an unknown key":                        {"listen:", "lissten:", []string{"gateway.yaml:1:1:", "lissten"}},
-		"an unknown key further down":           {"  reads: synced", "  read: synced", []string{"gateway.yaml:8:3:", "read"}},
-		"an unknown key of a partner":           {"    client: lindenhof", "    clinet: lindenhof", []string{"gateway.yaml:39:5:", "clinet"}},
-		"a key twice":                           {"keyring: keyring.yaml", "keyring: a\nkeyring: b", []string{"gateway.yaml:4:", "keyring"}},
+		"an unknown key further down":           {"  reads: synced", "  read: synced", []string{"gateway.yaml:17:3:", "read"}},
+		"an unknown key of a partner":           {"    client: lindenhof", "    clinet: lindenhof", []string{"gateway.yaml:48:5:", "clinet"}},
+		"a key twice":                           {"keyring: keyring.yaml", "keyring: a\nkeyring: b", []string{"gateway.yaml:13:", "keyring"}},
 		"a value of the wrong kind":             {"  grace: 720h", "  grace: long", []string{"gateway.yaml:", "long"}},
-		"plain HTTP for everybody":              {"127.0.0.1:8080", "0.0.0.0:8080", []string{"listen", "loopback"}},
+		"plain HTTP for everybody":              {"tls:\n  certificate: /etc/rapport/fullchain.pem\n  key: /etc/rapport/privkey.pem\n", "", []string{"listen", "loopback"}},
 		"a plain address for callers elsewhere": {"https://fhir.example.org", "http://fhir.example.org", []string{"url", "https"}},
 		"no keyring":                            {"keyring: keyring.yaml\n", "", []string{"keyring", "gateway keyring create"}},
 		"two stores":                            {"  sqlite: rapport.db", "  sqlite: rapport.db\n  postgres: postgres://x", []string{"store", "one of"}},
