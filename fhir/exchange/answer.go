@@ -56,7 +56,19 @@ func (c *Courier) answer(ctx context.Context, to Partner, j job) error {
 	if due, err := due(theirs, task); err != nil || !due {
 		return err
 	}
+	old, err := c.sharing(ctx, to, j.Task, p.sent)
+	if err != nil {
+		return err
+	}
 	if err := c.outputs(ctx, to, p); err != nil {
+		return err
+	}
+	if err := c.behind(ctx, to, j.Task, old, j.Version); err != nil {
+		return err
+	}
+	// An output that was told before and is not told again (entered in error, no longer
+	// permitted) stays the same output there.
+	if err := c.locate(ctx, p, task.Root().Get("output")); err != nil {
 		return err
 	}
 	merged, changed, err := p.merge(theirs, task)

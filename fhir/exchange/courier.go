@@ -15,14 +15,15 @@ import (
 )
 
 // Courier brings one tenant's outgoing work to its partners: at least once, in
-// order for each Task, each Task independent of the others. All fields but Wake,
-// Log and Parallel are required. One Courier may run in each of several processes: leases
+// order for each Task, each Task independent of the others. All fields but Feed,
+// Wake, Log and Parallel are required. One Courier may run in each of several processes: leases
 // keep them apart.
 type Courier struct {
 	Gate     fhir.Gate    // of the principal gateway/courier, which reads all and adds Provenance
 	Release  fhir.Release // what a partner may have
 	Queue    fhir.Queue
 	Memos    fhir.Memos
+	Feed     fhir.Feed // of all changes; nil: corrections of what was delivered stay here
 	Channel  Channel
 	Partners []Partner
 	Base     string // our own FHIR base, as partners know it
@@ -65,6 +66,11 @@ func (c *Courier) Once(ctx context.Context) (int, error) {
 	most := c.Parallel
 	if most == 0 {
 		most = parallel
+	}
+	if c.Feed != nil {
+		if err := c.changes(ctx); err != nil {
+			return 0, err
+		}
 	}
 	works, err := c.Queue.Lease(ctx, Kind, most, lease)
 	if err != nil {
@@ -147,6 +153,8 @@ func (c *Courier) run(ctx context.Context, w fhir.Work) error {
 		return c.withdraw(ctx, c.Partners[i], j)
 	case Answer:
 		return c.answer(ctx, c.Partners[i], j)
+	case Correct:
+		return c.correct(ctx, c.Partners[i], j)
 	case Settle:
 		return c.settle(ctx, j)
 	}

@@ -36,6 +36,10 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 			return fhir.Errorf(fhir.Forbidden, "", "consent or policy does not let this partner have the %s; nothing was sent", must)
 		}
 	}
+	old, err := c.sharing(ctx, to, j.Task, released)
+	if err != nil {
+		return err
+	}
 	way, known, err := c.reach(ctx, to)
 	if err != nil {
 		return err
@@ -51,6 +55,9 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 		}
 	}
 	if err != nil {
+		return err
+	}
+	if err := c.behind(ctx, to, j.Task, old, j.Version); err != nil {
 		return err
 	}
 	if err := c.note(ctx, j.Task, func(l *ledger) { l.Delivered, l.Theirs = j.Version, theirs }); err != nil {

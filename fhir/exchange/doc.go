@@ -15,6 +15,7 @@
 //   - inbox.go, inbox_answer.go: $process-message, for referrals that come as messages.
 //   - summarise.go: $referral-summary, a referral as a document or a page.
 //   - ledger.go: what is known of a referral's way; its Provenance.
+//   - share.go: which version of what each partner may have; correct.go: later ones.
 //
 // Both sides are this same package. The sender's Task and the receiver's copy are
 // paired by an identifier whose system is the sender's FHIR base + "/Task" and whose
@@ -62,6 +63,15 @@
 // An Organization is created only if the partner knows none of its identifiers: the
 // receiver's own, which the Task names as owner, must not be made a second time.
 //
+// What a partner has of us follows what becomes of it here: before a resource goes, its
+// version is noted for that partner, and whatever is written to it later goes there as
+// an update of the elements that changed, under If-Match, into the partner's present
+// version. So what the partner added stays, and a correction is no second copy. The
+// version noted is the oldest that may have arrived, so that nothing that happens
+// between sending and hearing of it is missed. Later versions are found in the
+// tenant's feed of changes, not in the write's transaction: no writer waits for it.
+// Rejected: sending the whole resource again, which undoes what the receiver wrote.
+//
 // A partner that does not accept our client is tried again as one that is down is:
 // keys are changed on two sides and never at one moment.
 //
@@ -86,8 +96,8 @@
 //
 // # Limits
 //
-// What was delivered is not brought up to date: a report that is corrected later goes
-// as another output. Asking the receiver to stop work that it has begun (a Task of its
+// The document that goes along with a package is not written anew when a part of it is
+// corrected. Deleting what was delivered tells nobody: mark it entered-in-error. Asking the receiver to stop work that it has begun (a Task of its
 // own with code abort) is not here; whoever has begun can cancel. Deleting a Task that
 // was sent tells nobody: mark it entered-in-error.
 package exchange

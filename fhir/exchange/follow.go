@@ -19,6 +19,7 @@ const (
 	Deliver  = "deliver"  // bring a new referral to the partner that shall take it
 	Withdraw = "withdraw" // tell that partner that it is cancelled or was an error
 	Answer   = "answer"   // bring status and output back to the partner that sent it
+	Correct  = "correct"  // bring a later version of what a partner has
 	Settle   = "settle"   // bring our ServiceRequest in step with its Task
 )
 
@@ -28,6 +29,8 @@ type job struct {
 	Task    string `json:"task"`    // id
 	Version int64  `json:"version"` // that set it going
 	Partner string `json:"partner"`
+	// Resource is what is corrected, our key.
+	Resource string `json:"resource,omitempty"`
 }
 
 // Referrals watches Tasks. It is immutable and safe for concurrent use.

@@ -286,7 +286,7 @@ func TestWorkIsGivenUpByItsAgeAndNotByAttempts(t *testing.T) {
 		w.now = w.now.Add(50 * time.Minute)
 	}
 	dead := w.clinic.works(true)
-	if len(dead) != 1 || !strings.Contains(dead[0].Note, "cannot be reached") {
+	if len(dead) != 2 || !strings.HasPrefix(dead[0].ID, "withdraw/") || !strings.HasPrefix(dead[1].ID, "correct/hospital/ServiceRequest/") || !strings.Contains(dead[0].Note, "cannot be reached") {
 		t.Errorf("after more than three days: %+v", dead)
 	}
 }

@@ -57,6 +57,11 @@ func TestTheServiceRequestEndsWithItsTask(t *testing.T) {
 			if got := w.clinic.get("ServiceRequest/sr1").Root().Get("status").Text(); got != c.want {
 				t.Errorf("it is %s, want %s; dead: %+v", got, c.want, w.clinic.works(true))
 			}
+			for _, there := range w.hospital.find("ServiceRequest", "", "") {
+				if got := there.Root().Get("status").Text(); got != c.want {
+					t.Errorf("at the hospital it is %s, want %s", got, c.want)
+				}
+			}
 		})
 	}
 }

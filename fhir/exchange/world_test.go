@@ -159,7 +159,7 @@ func (w *world) side(p *parts, name, other string, wire exchange.Channel) *side 
 		s.put(`{"resourceType":"Organization","id":"` + org + `-here","identifier":[{"system":"` + registry + `","value":"` + org + `"}],"name":"` + org + `"}`)
 	}
 	courier := process("gateway/courier", policy.Integration)
-	s.courier = &exchange.Courier{Gate: s.guard.For(courier), Release: s.guard.Release(courier), Queue: s.store, Memos: s.store, Channel: wire,
+	s.courier = &exchange.Courier{Gate: s.guard.For(courier), Release: s.guard.Release(courier), Queue: s.store, Memos: s.store, Feed: s.store, Channel: wire,
 		Partners: partners, Base: s.base, Clock: w.clock, Wake: s.wake, Parallel: 1}
 	return s
 }

@@ -1,0 +1,323 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"rapport/fhir"
+)
+
+// position is how far the changes of the tenant were looked through.
+const (
+	positionSpace = "referral-changes"
+	positionKey   = "seen"
+	changesAtOnce = 500
+	changesMost   = 10_000 // in one run; the rest is for the next
+)
+
+// changes looks through what was written since it last looked, and sets going the
+// correction of what partners have in an earlier version. It may be stopped anywhere:
+// works have ids, and the position is noted behind them.
+func (c *Courier) changes(ctx context.Context) error {
+	m, err := c.Memos.Memo(ctx, positionSpace, positionKey)
+	if err != nil {
+		return err
+	}
+	var at fhir.Seq
+	if m.Version != 0 {
+		if err := json.Unmarshal(m.Value, &at); err != nil {
+			return fmt.Errorf("position in the changes: %w", err)
+		}
+	}
+	m.Space, m.Key = positionSpace, positionKey
+	for seen := 0; seen < changesMost; {
+		cs, _, err := c.Feed.Feed(ctx, at, changesAtOnce)
+		if err != nil || len(cs) == 0 {
+			return err
+		}
+		seen += len(cs)
+		if err := c.set(ctx, cs); err != nil {
+			return err
+		}
+		at = cs[len(cs)-1].Seq
+		if m.Value, err = json.Marshal(at); err != nil {
+			return fmt.Errorf("position in the changes: %w", err)
+		}
+		if err := c.Memos.SetMemo(ctx, m); err != nil {
+			if fhir.Is(err, fhir.Conflict) {
+				return nil // another courier looks through the same
+			}
+			return err
+		}
+		m.Version++
+	}
+	return nil
+}
+
+// set enqueues what changes ask for.
+func (c *Courier) set(ctx context.Context, cs []fhir.Change) error {
+	type due struct {
+		partner string
+		has     share
+		is      fhir.Change
+	}
+	var all []due
+	for _, ch := range cs {
+		if ch.Deleted || ch.Version == 1 || !slices.Contains(corrected, ch.Type) {
+			continue
+		}
+		s, _, err := c.sharesOf(ctx, ch.Key)
+		if err != nil {
+			return err
+		}
+		for name, x := range s {
+			if x.Version < ch.Version && slices.ContainsFunc(c.Partners, func(p Partner) bool { return p.Name == name }) {
+				all = append(all, due{name, x, ch})
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return c.Gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction, Operation: Correct}, func(tx fhir.Tx) error {
+		for _, d := range all {
+			if err := correction(ctx, tx, d.partner, d.has, d.is.Key, fmt.Sprint(d.is.Version)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// correct brings to a partner what has changed of a resource that it has of us. Only
+// the elements that differ between the version it may have and the present one are
+// written, into its own present version: what it added stays.
+func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
+	k, ok := fhir.ParseKey(j.Resource)
+	if !ok {
+		return &fhir.Error{Code: fhir.Invalid, Detail: "the work cannot be read"}
+	}
+	all, _, err := c.sharesOf(ctx, k)
+	if err != nil {
+		return err
+	}
+	s := all[to.Name]
+	org, err := c.recipient(ctx, to)
+	if err != nil {
+		return err
+	}
+	then, now, err := c.bothVersions(ctx, org, k, s.Version)
+	if err != nil || now.IsZero() || now.Version <= s.Version {
+		return err
+	}
+	released, err := c.Release(ctx, org, slices.DeleteFunc([]fhir.Resource{now, then}, fhir.Resource.IsZero))
+	if err != nil {
+		return err
+	}
+	if len(released) == 0 || released[0].Version != now.Version {
+		// The record of the release says why. The partner keeps what it has.
+		return c.share(ctx, k, to, func(s *share) { s.Withheld = now.Version })
+	}
+	now, then = released[0], fhir.Resource{}
+	if len(released) == 2 {
+		then = released[1]
+	}
+	theirs, err := c.atPartner(ctx, to, s.Task, k)
+	if err != nil {
+		return err
+	}
+	if theirs.IsZero() {
+		return c.neverThere(ctx, to, s, now)
+	}
+	merged, err := c.corrected(ctx, to, then, now, theirs)
+	if err != nil {
+		return err
+	}
+	if !fhir.SameContent(merged, theirs) {
+		if _, err := c.Channel.Put(ctx, to, merged, theirs.Version); err != nil {
+			return err
+		}
+		if err := c.receipt(ctx, Correct, fhir.Head{Key: k, Version: now.Version}, to); err != nil {
+			return err
+		}
+	}
+	return c.share(ctx, k, to, func(s *share) { s.Version, s.At = max(s.Version, now.Version), c.Clock() })
+}
+
+// bothVersions reads the version that the partner may have and the present one; what
+// is gone is the zero Resource.
+func (c *Courier) bothVersions(ctx context.Context, org, k fhir.Key, version int64) (then, now fhir.Resource, err error) {
+	act := fhir.Act{Interaction: fhir.Disclose, Type: k.Type, ID: k.ID, Recipient: org}
+	err = c.Gate.View(ctx, act, func(in fhir.Reader) (err error) {
+		if now, err = readable(in.Read(ctx, k)); err != nil || now.IsZero() || version == 0 {
+			return err
+		}
+		then, err = readable(in.ReadVersion(ctx, k, version))
+		return err
+	})
+	return then, now, err
+}
+
+// atPartner finds what a partner has of a resource of ours: by the key that it gave
+// when it was created, else by our identifier. The zero Resource: it has none.
+func (c *Courier) atPartner(ctx context.Context, to Partner, task string, k fhir.Key) (fhir.Resource, error) {
+	d := &delivery{Courier: c}
+	if err := d.load(ctx, task); err != nil {
+		return fhir.Resource{}, err
+	}
+	if home, ok := fhir.ParseKey(d.Posted[k.String()].Remote); ok {
+		return c.one(ctx, to, home.Type, url.Values{"_id": {home.ID}}, func(r fhir.Resource) bool { return r.Key == home })
+	}
+	system := c.Base + "/" + k.Type
+	return c.one(ctx, to, k.Type, identified(token(system, k.ID)), func(r fhir.Resource) bool { return bears(r, system, k.ID) })
+}
+
+// one returns the match of a search that is what was asked for, whatever else the
+// partner answers with.
+func (c *Courier) one(ctx context.Context, at Partner, typ string, params url.Values, is func(fhir.Resource) bool) (fhir.Resource, error) {
+	found, err := c.Channel.Search(ctx, at, typ, params)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	found = slices.DeleteFunc(found, func(r fhir.Resource) bool { return !is(r) })
+	switch len(found) {
+	case 0:
+		return fhir.Resource{}, nil
+	case 1:
+		return found[0], nil
+	}
+	return fhir.Resource{}, fhir.Errorf(fhir.Multiple, "", "the partner shows several copies of a %s of ours", typ)
+}
+
+// neverThere: what did not arrive needs no correction. What stands in the partner's
+// papers and not in its records is a person's to tell.
+func (c *Courier) neverThere(ctx context.Context, to Partner, s share, now fhir.Resource) error {
+	l, err := c.ledger(ctx, s.Task)
+	if err != nil {
+		return err
+	}
+	switch {
+	case l.Delivered == 0 && l.Told == 0:
+		if c.Clock().Sub(s.At) < underWay {
+			return &fhir.Error{Code: fhir.Transient, Detail: "what is to be corrected was sent and may yet arrive"}
+		}
+		return nil
+	case !mistaken(now.Root()) && slices.Contains([]string{"ServiceRequest", "Patient"}, now.Type):
+		return nil // its own books
+	}
+	return fhir.Errorf(fhir.BusinessRule, "", "a %s that was sent has changed, and the partner shows none under our identifier; tell them, then drop the work", now.Type)
+}
+
+// corrected returns theirs with the elements in which our two versions differ.
+func (c *Courier) corrected(ctx context.Context, to Partner, then, now, theirs fhir.Resource) (fhir.Resource, error) {
+	p := newPack(c.Base, to, nil, []fhir.Resource{now})
+	var changed []string
+	differs := func(name string, a, b fhir.Node) {
+		switch name {
+		case "id", "identifier", "resourceType":
+			return // each side's own
+		case "meta":
+			a, b = a.Get("security"), b.Get("security")
+		}
+		if !slices.Contains(changed, name) && (a.Exists() != b.Exists() || a.Exists() && !a.Same(b)) {
+			changed = append(changed, name)
+		}
+	}
+	for name, v := range now.Root().Members() {
+		differs(name, then.Root().Get(name), v)
+	}
+	for name, v := range then.Root().Members() {
+		differs(name, v, now.Root().Get(name))
+	}
+	for _, name := range changed {
+		if err := c.locate(ctx, p, now.Root().Get(name)); err != nil {
+			return fhir.Resource{}, err
+		}
+	}
+	o, err := p.resource(now)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	ours, err := o.Resource()
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	return with(theirs, ours, changed)
+}
+
+// locate finds where at the partner's what an element refers to is.
+func (c *Courier) locate(ctx context.Context, p *pack, n fhir.Node) error {
+	switch n.Kind() {
+	case fhir.Arr:
+		for m := range n.Elements() {
+			if err := c.locate(ctx, p, m); err != nil {
+				return err
+			}
+		}
+	case fhir.Obj:
+		for _, m := range n.Members() {
+			if err := c.locate(ctx, p, m); err != nil {
+				return err
+			}
+		}
+	}
+	k, ok := n.Ref()
+	if _, known := p.home[k]; !ok || known {
+		return nil
+	}
+	var r fhir.Resource
+	err := c.Gate.View(ctx, fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}, func(in fhir.Reader) (err error) {
+		r, err = readable(in.Read(ctx, k))
+		return err
+	})
+	if err != nil || r.IsZero() {
+		return err
+	}
+	if home, theirs := p.origin(r); theirs {
+		p.home[k] = home
+		return nil
+	}
+	s, _, err := c.sharesOf(ctx, k)
+	if _, shared := s[p.to.Name]; err != nil || !shared && slices.Contains(corrected, k.Type) {
+		return err
+	}
+	found, err := c.one(ctx, p.to, k.Type, identified(p.identifier(r)), func(fhir.Resource) bool { return true })
+	if err == nil && !found.IsZero() {
+		p.home[k] = found.Key
+	}
+	return err
+}
+
+// with returns theirs with the named elements as ours has them, there or not. Of meta
+// it takes the labels.
+func with(theirs, ours fhir.Resource, names []string) (fhir.Resource, error) {
+	o := fhir.NewObject()
+	value := func(name string) any {
+		if name != "meta" {
+			return ours.Root().Get(name)
+		}
+		m := fhir.NewObject()
+		for n, v := range theirs.Root().Get("meta").Members() {
+			if n != "security" {
+				m.Set(n, v)
+			}
+		}
+		return m.Set("security", ours.Root().At("meta", "security"))
+	}
+	for name, v := range theirs.Root().Members() {
+		if slices.Contains(names, name) {
+			o.Set(name, value(name))
+			continue
+		}
+		o.Set(name, v)
+	}
+	for _, name := range names {
+		if !theirs.Root().Get(name).Exists() {
+			o.Set(name, value(name))
+		}
+	}
+	return o.Resource()
+}

@@ -1,0 +1,144 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"rapport/fhir"
+)
+
+// shares is what is known of one resource of ours at all partners, by their names. It
+// holds versions and times, no content.
+type shares map[string]share
+
+// share is a resource at one partner.
+type share struct {
+	// Version is the oldest that the partner may have: noted before the first request,
+	// since one whose answer was lost may have arrived, and moved only by a correction.
+	Version  int64     `json:"version"`
+	Task     string    `json:"task"`               // ours, in whose lane it is corrected
+	At       time.Time `json:"at"`                 // of the last request that carried it
+	Withheld int64     `json:"withheld,omitempty"` // newest version that consent or policy kept back
+}
+
+const shareSpace = "referral-share"
+
+// corrected are the types whose later versions are brought to who has an earlier one.
+// A Task goes step by step; organisations and people the partner keeps its own books
+// about.
+var corrected = []string{
+	"Patient", "RelatedPerson", "Encounter", "EpisodeOfCare", "Condition", "Goal", "CarePlan", "Flag", "Observation", "QuestionnaireResponse",
+	"Procedure", "Communication", "DiagnosticReport", "DocumentReference", "ServiceRequest",
+}
+
+func (c *Courier) sharesOf(ctx context.Context, k fhir.Key) (s shares, m fhir.Memo, err error) {
+	m, err = c.Memos.Memo(ctx, shareSpace, k.String())
+	m.Space, m.Key = shareSpace, k.String()
+	if err == nil && m.Version != 0 {
+		if err = json.Unmarshal(m.Value, &s); err != nil {
+			err = fmt.Errorf("shares of a resource: %w", err)
+		}
+	}
+	if s == nil {
+		s = shares{}
+	}
+	return s, m, err
+}
+
+// share changes what is known of a resource at a partner, whoever else does the same
+// for another one.
+func (c *Courier) share(ctx context.Context, k fhir.Key, to Partner, change func(*share)) error {
+	for {
+		all, m, err := c.sharesOf(ctx, k)
+		if err != nil {
+			return err
+		}
+		s := all[to.Name]
+		before := s
+		if change(&s); s == before {
+			return nil
+		}
+		all[to.Name] = s
+		if m.Value, err = json.Marshal(all); err != nil {
+			return fmt.Errorf("shares of a resource: %w", err)
+		}
+		if err = c.Memos.SetMemo(ctx, m); !fhir.Is(err, fhir.Conflict) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// sharing notes what is about to go to a partner, and returns what of it the partner
+// may come to have in an older version than there is by then. Whoever sends it calls
+// [Courier.behind] with that when it has arrived.
+func (c *Courier) sharing(ctx context.Context, to Partner, task string, rs []fhir.Resource) (old []fhir.Key, err error) {
+	now := c.Clock()
+	for _, r := range rs {
+		if !slices.Contains(corrected, r.Type) || r.Version == 0 {
+			continue // made for the partner, as the summary is
+		}
+		err := c.share(ctx, r.Key, to, func(s *share) {
+			if s.Version == 0 {
+				s.Version = r.Version
+			}
+			s.Task, s.At = task, now
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	// Read behind the notes: a change that is not seen here finds them.
+	err = c.Gate.View(ctx, fhir.Act{Interaction: fhir.Batch, Operation: Correct}, func(in fhir.Reader) error {
+		old = nil
+		for _, r := range rs {
+			all, _, err := c.sharesOf(ctx, r.Key)
+			if err != nil {
+				return err
+			}
+			s, ok := all[to.Name]
+			if !ok {
+				continue
+			}
+			now, err := readable(in.Read(ctx, r.Key))
+			if err != nil {
+				return err
+			}
+			if now.Version > s.Version {
+				old = append(old, r.Key)
+			}
+		}
+		return nil
+	})
+	return old, err
+}
+
+// behind sets the correction of resources going.
+func (c *Courier) behind(ctx context.Context, to Partner, task string, ks []fhir.Key, at int64) error {
+	if len(ks) == 0 {
+		return nil
+	}
+	return c.Gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction, Operation: Correct}, func(tx fhir.Tx) error {
+		for _, k := range ks {
+			if err := correction(ctx, tx, to.Name, share{Task: task}, k, fmt.Sprintf("%d-after-%s", at, task)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// correction enqueues one, in the lane of the Task by which the partner got the
+// resource: it never overtakes what it corrects.
+func correction(ctx context.Context, tx fhir.Tx, partner string, s share, k fhir.Key, version string) error {
+	body, err := json.Marshal(job{Do: Correct, Task: s.Task, Partner: partner, Resource: k.String()})
+	if err != nil {
+		return fmt.Errorf("encode work: %w", err)
+	}
+	return tx.Enqueue(ctx, fhir.Work{
+		ID:   fmt.Sprintf("%s/%s/%s@%s", Correct, partner, k, version),
+		Lane: "task/" + s.Task, Kind: Kind, Body: body,
+	})
+}
