@@ -31,10 +31,13 @@ import (
 // clinic is a practice behind its guard, with people who have tokens.
 type clinic struct {
 	*front
-	store  store.Store
-	notes  *noteShelf
-	record *journal
-	mapper *mapping.Mapper
+	store   store.Store
+	notes   *noteShelf
+	record  *journal
+	mapper  *mapping.Mapper
+	library *instrument.Library
+	guard   *policy.Guard
+	people  tokens
 }
 
 // journal keeps audit records.
@@ -97,7 +100,7 @@ func newClinic(t *testing.T, seen ...*witnessed) *clinic {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &clinic{store: storetest.NewMemory(noon), notes: &noteShelf{sealed: map[string][]byte{}}, record: &journal{}, mapper: m}
+	c := &clinic{store: storetest.NewMemory(noon), notes: &noteShelf{sealed: map[string][]byte{}}, record: &journal{}, mapper: m, library: library}
 	var ids atomic.Int64
 	guard, err := policy.NewGuard(policy.Config{
 		Store: func(string) (store.Store, error) { return c.store, nil }, Engine: rules, Recorder: c.record, Index: engine.Index, Keys: ring,
@@ -115,18 +118,19 @@ func newClinic(t *testing.T, seen ...*witnessed) *clinic {
 		return policy.Principal{Tenant: "one", Issuer: "test", Subject: user.String() + string(role), Role: role, User: user, Scopes: all("user"), Purpose: "TREAT"}
 	}
 	client := m.ID("Patient", ofPractice, "c1")
-	c.front = serve(t, Config{Gates: guard,
-		Verify: tokens{
-			"mira":   person(policy.Therapist, m.ID("Practitioner", ofPractice, "t1")),
-			"jon":    person(policy.Therapist, m.ID("Practitioner", ofPractice, "t2")),
-			"ida":    person(policy.Patient, client),
-			"admin":  person(policy.Admin, fhir.Key{}),
-			"desk":   person(policy.Intake, fhir.Key{}),
-			"import": {Tenant: "one", Issuer: "test", Subject: "import", Role: policy.Integration, Scopes: all("system"), Purpose: "TREAT"},
-			"reader": {Tenant: "one", Issuer: "test", Subject: "reader", Role: policy.Therapist, User: m.ID("Practitioner", ofPractice, "t1"), Purpose: "TREAT",
-				Scopes: []policy.Scope{{Context: "user", Type: "*", Read: true, Search: true}}},
-		},
-		Practice: &Practice{
+	c.guard = guard
+	c.people = tokens{
+		"mira":   person(policy.Therapist, m.ID("Practitioner", ofPractice, "t1")),
+		"jon":    person(policy.Therapist, m.ID("Practitioner", ofPractice, "t2")),
+		"ida":    person(policy.Patient, client),
+		"admin":  person(policy.Admin, fhir.Key{}),
+		"desk":   person(policy.Intake, fhir.Key{}),
+		"import": {Tenant: "one", Issuer: "test", Subject: "import", Role: policy.Integration, Scopes: all("system"), Purpose: "TREAT"},
+		"reader": {Tenant: "one", Issuer: "test", Subject: "reader", Role: policy.Therapist, User: m.ID("Practitioner", ofPractice, "t1"), Purpose: "TREAT",
+			Scopes: []policy.Scope{{Context: "user", Type: "*", Read: true, Search: true}}},
+	}
+	c.front = serve(t, Config{Gates: guard, Verify: c.people,
+		Practice: &Practice{Clock: noon,
 			Mapper: func(string) (*mapping.Mapper, error) { return m, nil }, Validate: validate.New(spec.R4()), Library: library, Notes: guard.Notes,
 			Follow: func(string) ([]fhir.Follow, error) {
 				return []fhir.Follow{fhir.Deriving(instrument.NewDeriver(library)), exchange.Referrals{Partners: []exchange.Partner{

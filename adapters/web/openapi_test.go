@@ -259,6 +259,9 @@ func TestEveryDescribedOperationRunsAsDescribed(t *testing.T) {
 	made := decode[noteAnswer](t, c.as("mira", http.MethodPost, "/practice/process-notes", note, http.StatusCreated))
 	c.as("mira", http.MethodGet, "/practice/process-notes/"+made.ID, "", http.StatusOK)
 	c.as("mira", http.MethodHead, "/practice/process-notes/"+made.ID, "", http.StatusOK)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		c.as("mira", method, "/practice/due", "", http.StatusOK)
+	}
 	var left []string
 	for _, item := range described(t).Paths.Map() {
 		for _, op := range item.Operations() {

@@ -14,11 +14,13 @@ import (
 	"rapport/fhir/validate"
 	"rapport/mapping"
 	"rapport/mapping/instrument"
+	"rapport/mapping/monitoring"
 	"rapport/mapping/practice"
 	"rapport/policy"
 )
 
-// Practice is what the routes below /practice need. All fields are required.
+// Practice is what the routes below /practice need. Fields are required unless said
+// otherwise.
 type Practice struct {
 	// Mapper returns the mapper of a tenant that is served.
 	Mapper func(tenant string) (*mapping.Mapper, error)
@@ -29,6 +31,10 @@ type Practice struct {
 	Library  *instrument.Library
 	// Notes returns the notes gate of a principal; (*policy.Guard).Notes is it.
 	Notes func(policy.Principal) *policy.Notes
+	// Rules returns by what a tenant's due and overdue are worked out: its time zone
+	// above all. nil: the days of UTC.
+	Rules func(tenant string) *monitoring.Rules
+	Clock fhir.Clock // nil: the system's
 }
 
 // processNote is the one kind that is no resource and goes by the notes gate.
@@ -39,11 +45,14 @@ const processNote = "process-note"
 //	POST /practice/sessions            and each other kind of record, by its plural
 //	POST /practice/process-notes
 //	GET  /practice/process-notes/{id}  for its author
+//	GET  /practice/due                 what is due and overdue
 func (c *Config) practice(group *gin.RouterGroup) {
 	group.POST("/:records", c.postRecord)
 	group.POST("/process-notes", c.postNote)
 	group.GET("/process-notes/:id", c.getNote)
 	group.HEAD("/process-notes/:id", c.getNote)
+	group.GET("/due", c.getDue)
+	group.HEAD("/due", c.getDue)
 }
 
 // kindOf returns the kind that a plural names; process notes are not among them.
@@ -127,22 +136,17 @@ func (c *Config) clerkOf(p policy.Principal) (*clerk, error) {
 
 // dryRun reads the one parameter that there is.
 func dryRun(u *url.URL) (bool, error) {
-	query, err := url.ParseQuery(u.RawQuery)
+	query, err := parameters(u, "dryRun")
 	if err != nil {
-		return false, &fhir.Error{Code: fhir.Invalid, Detail: "The query cannot be read: separate parameters by & and escape what is special."}
+		return false, err
 	}
-	for name := range query {
-		if name != "dryRun" {
-			return false, &fhir.Error{Code: fhir.NotSupported, Detail: "This address takes one parameter, dryRun; all of a record goes into the body."}
-		}
-	}
-	switch vs := query["dryRun"]; {
-	case len(vs) == 0, len(vs) == 1 && vs[0] == "false":
+	switch query.Get("dryRun") {
+	case "", "false":
 		return false, nil
-	case len(vs) == 1 && vs[0] == "true":
+	case "true":
 		return true, nil
 	}
-	return false, &fhir.Error{Code: fhir.Value, Detail: "dryRun is true or false, and is said once."}
+	return false, &fhir.Error{Code: fhir.Value, Detail: "dryRun is true or false."}
 }
 
 // record reads and decodes one record, and answers the request when it is no

@@ -35,6 +35,9 @@ func (u *Rules) zone() *time.Location {
 	return u.Zone
 }
 
+// Day returns the day of a moment in the practice's calendar.
+func (u *Rules) Day(t time.Time) string { return midnight(t.In(u.zone())).Format(time.DateOnly) }
+
 // State of what a plan asks for.
 type State string
 
