@@ -87,7 +87,9 @@ type Tx interface {
 	Delete(ctx context.Context, k Key, c Condition) (Written, error)
 	// Derive writes what follows from parent by the product's own rules: scores,
 	// flags, tasks. Allowed by a rule table, not by the caller's own rights, and
-	// audited as derived. Content that did not change makes no version.
+	// audited as derived. Content that did not change makes no version. A Resource of
+	// no more than a key, see [Tombstone], takes back what followed from an earlier
+	// version: it is deleted, if it is there.
 	Derive(ctx context.Context, parent Head, rs ...Resource) ([]Written, error)
 	// Enqueue hands work to the outbox with this transaction.
 	Enqueue(ctx context.Context, w Work) error
@@ -129,7 +131,8 @@ type Written struct {
 // Deriver works out what follows from a resource that is about to be stored: a
 // response's scores, flags and tasks. in reads as the gate does, below the
 // caller's sight where an earlier score is needed. It returns nothing for what
-// it does not know, and the same output (ids too) for the same input.
+// it does not know, and the same output (ids too) for the same input. Of what was
+// deleted it gets the [Tombstone], and answers with those of what is to go with it.
 type Deriver interface {
 	Derive(ctx context.Context, in Reader, r Resource) ([]Resource, error)
 }
@@ -142,10 +145,11 @@ type Follow func(ctx context.Context, tx Tx, w Written) error
 // Deriving is the Follow of a Deriver.
 func Deriving(d Deriver) Follow {
 	return func(ctx context.Context, tx Tx, w Written) error {
-		if w.Resource.IsZero() {
-			return nil
+		r := w.Resource
+		if r.IsZero() {
+			r = Tombstone(w.Key, w.Version)
 		}
-		rs, err := d.Derive(ctx, tx, w.Resource)
+		rs, err := d.Derive(ctx, tx, r)
 		if err != nil || len(rs) == 0 {
 			return err
 		}
@@ -153,6 +157,10 @@ func Deriving(d Deriver) Follow {
 		return err
 	}
 }
+
+// Tombstone is what stands for a resource that was deleted, or is to be: it has a
+// key and no content.
+func Tombstone(k Key, version int64) Resource { return Resource{Key: k, Version: version} }
 
 // Transform rewrites a resource for a recipient (de-identification); keep false drops it.
 type Transform func(ctx context.Context, r Resource) (out Resource, keep bool, err error)

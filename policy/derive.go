@@ -56,6 +56,9 @@ func (w *writer) derive(ctx context.Context, from before, r fhir.Resource) (fhir
 	if err != nil {
 		return fhir.Written{}, err
 	}
+	if r.IsZero() {
+		return w.underive(ctx, from, b, r.Key, misfit)
+	}
 	if b.exists && !b.head.Deleted {
 		if r, err = keepLabels(b.body, r); err != nil {
 			return fhir.Written{}, err
@@ -79,4 +82,18 @@ func (w *writer) derive(ctx context.Context, from before, r fhir.Resource) (fhir
 		return fhir.Written{Head: b.head.Head, Effect: fhir.Unchanged, Resource: b.body}, nil
 	}
 	return w.put(ctx, b, r, f, store.Condition{}, []string{"derived"})
+}
+
+// underive takes back what followed. Who did what is never taken back.
+func (w *writer) underive(ctx context.Context, from, b before, k fhir.Key, misfit func(string) error) (fhir.Written, error) {
+	if k.Type == "Provenance" {
+		return fhir.Written{}, misfit("derived-type")
+	}
+	if !b.lives() {
+		return fhir.Written{Head: fhir.Head{Key: k}, Effect: fhir.Unchanged}, nil
+	}
+	if len(b.head.Patients) == 0 || slices.ContainsFunc(b.head.Patients, func(p fhir.Key) bool { return !slices.Contains(from.head.Patients, p) }) {
+		return fhir.Written{}, misfit("derived-patient")
+	}
+	return w.bury(ctx, k, b, store.Condition{}, []string{"derived"})
 }

@@ -97,3 +97,62 @@ func TestWhatFollowsAndDidNotChangeMakesNoVersion(t *testing.T) {
 		t.Errorf("recorded as %+v", r)
 	}
 }
+
+func TestWhatFollowedGoesWithWhatWasDeleted(t *testing.T) {
+	for _, c := range []struct {
+		what, key, want string
+	}{
+		{"its score", "Observation/follows", "ok"},
+		{"what is not there", "Flag/none", "ok"},
+		{"a score of somebody else", "Observation/bert-score", "exception"},
+		{"a type that does not follow", "Goal/anna-goal", "exception"},
+		{"who did what", "Provenance/p", "exception"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			p := open(t)
+			p.load(world()...)
+			ctx := t.Context()
+			r := resource(t, `{"resourceType":"QuestionnaireResponse","id":"new","status":"completed","subject":{"reference":"Patient/anna"}}`)
+			err := p.gate("mira").Update(ctx, fhir.Act{Interaction: fhir.Create, Type: r.Type}, func(tx fhir.Tx) error {
+				w, err := tx.Put(ctx, r, fhir.Condition{})
+				if err == nil {
+					_, err = tx.Derive(ctx, w.Head, resource(t, `{"resourceType":"Observation","id":"follows","status":"final",`+survey+`,"subject":{"reference":"Patient/anna"}}`))
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ws []fhir.Written
+			err = p.gate("mira").Update(ctx, fhir.Act{Interaction: fhir.Delete, Type: r.Type, ID: r.ID}, func(tx fhir.Tx) error {
+				w, err := tx.Delete(ctx, r.Key, fhir.Condition{})
+				if err != nil {
+					return err
+				}
+				ws, err = tx.Derive(ctx, w.Head, fhir.Tombstone(k(c.key), 0))
+				return err
+			})
+			if c.want != "ok" {
+				refused(t, c.what, err, fhir.Exception)
+				if _, err := read(ctx, p.gate("mira"), r.Key); err != nil {
+					t.Errorf("the response: %v", err)
+				}
+				return
+			}
+			if err != nil || len(ws) != 1 || ws[0].Key != k(c.key) {
+				t.Fatalf("%+v, %v", ws, err)
+			}
+			if c.key != "Observation/follows" {
+				if ws[0].Effect != fhir.Unchanged {
+					t.Errorf("%+v", ws)
+				}
+				return
+			}
+			if rec := p.log.last(); ws[0].Effect != fhir.Removed || rec.Derived != r.Key || len(rec.Touched) != 1 || rec.Touched[0].How != policy.WasDeleted {
+				t.Errorf("%+v, recorded as %+v", ws, rec)
+			}
+			_, err = read(ctx, p.gate("mira"), k(c.key))
+			refused(t, c.what, err, fhir.Deleted)
+		})
+	}
+}

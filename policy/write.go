@@ -460,11 +460,16 @@ func (w *writer) Delete(ctx context.Context, k fhir.Key, c fhir.Condition) (fhir
 		w.entry.deny("before-not-writable", b.head.Patients)
 		return fhir.Written{}, unwritable()
 	}
-	h, err := w.out.Delete(ctx, k, store.Condition{IfMatch: c.IfMatch})
+	return w.bury(ctx, k, b, store.Condition{IfMatch: c.IfMatch}, v.by)
+}
+
+// bury writes the tombstone of what was decided about.
+func (w *writer) bury(ctx context.Context, k fhir.Key, b before, c store.Condition, by []string) (fhir.Written, error) {
+	h, err := w.out.Delete(ctx, k, c)
 	if err != nil {
 		return fhir.Written{}, err
 	}
-	w.entry.touch(k, h.Version, WasDeleted, b.head.Patients, v.by)
+	w.entry.touch(k, h.Version, WasDeleted, b.head.Patients, by)
 	w.wrote(h.Head, b.head.Facts)
 	if err := w.consentChanged(ctx, k, b.head.Patients, nil); err != nil {
 		return fhir.Written{}, err
