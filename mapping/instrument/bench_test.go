@@ -2,6 +2,7 @@ package instrument
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"rapport/fhir"
@@ -27,6 +28,32 @@ func BenchmarkDeriveAPHQ9(b *testing.B) {
 		if out, err := d.Derive(context.Background(), s, qr); err != nil || len(out) != 1 {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A year of weekly scores lies before it, or after it: then all are told anew.
+func BenchmarkDeriveAPHQ9AmongFifty(b *testing.B) {
+	for name, authored := range map[string]string{"newest": "2027-12-01", "oldest": "2025-12-01"} {
+		b.Run(name, func(b *testing.B) {
+			l := library(b)
+			d, s := NewDeriver(l), newShelf()
+			for i := range 50 {
+				qr := response(b, l.BySlug("phq-9"), "2222112000", Occasion{ID: fmt.Sprintf("r%d", i), Author: therapist1, Authored: fmt.Sprintf("2026-%02d-%02d", 1+i/5, 1+i%5)})
+				out, err := d.Derive(context.Background(), s, qr)
+				if err != nil {
+					b.Fatal(err)
+				}
+				s.put(qr)
+				s.put(out...)
+			}
+			qr := response(b, l.BySlug("phq-9"), "2222112000", Occasion{ID: "new", Author: therapist1, Authored: authored})
+			b.ReportAllocs()
+			for b.Loop() {
+				if out, err := d.Derive(context.Background(), s, qr); err != nil || len(out) == 0 {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -9,7 +9,7 @@ type Class string
 // The classes. Unclassified is for an instrument for which no published constant
 // is cited, and for scores that cannot be compared.
 const (
-	Unclassified          Class = ""
+	Unclassified          Class = "unclassified"
 	ReliableImprovement   Class = "reliable-improvement"
 	ReliableDeterioration Class = "reliable-deterioration"
 	NoReliableChange      Class = "no-reliable-change"
@@ -17,20 +17,24 @@ const (
 
 // What a change is measured from: codes of [ChangeCodes] too.
 const (
-	sinceFirst = "since-first"
-	sinceLast  = "since-last"
-	recovered  = "recovery"
-	reliably   = "reliable-recovery"
+	sinceFirst   = "since-first"
+	sinceLast    = "since-last"
+	sinceOwnMean = "since-own-mean"
+	recovered    = "recovery"
+	reliably     = "reliable-recovery"
+	ownMeanDrop  = "own-mean-drop"
 )
 
 var changeConcepts = [...]concept{
 	{sinceFirst, "Change since the first score of the course of therapy"},
 	{sinceLast, "Change since the score before"},
+	{sinceOwnMean, "Difference from the mean of the person's earlier scores of the course of therapy"},
 	{string(ReliableImprovement), "Reliable improvement"},
 	{string(ReliableDeterioration), "Reliable deterioration"},
 	{string(NoReliableChange), "No reliable change"},
 	{recovered, "Recovery: a case at first, none now"},
 	{reliably, "Reliable recovery: recovery with reliable improvement"},
+	{ownMeanDrop, "A drop below the person's own mean, by the instrument's rule"},
 }
 
 // Shift is the change from an earlier to a later score.
@@ -44,7 +48,7 @@ type Shift struct {
 // Shift compares an earlier and a later score of one scale by the published
 // constants of the instrument's file; for another scale it gives the points alone.
 func (in *Instrument) Shift(s *Scale, earlier, later Points) Shift {
-	out := Shift{Points: later.Minus(earlier)}
+	out := Shift{Points: later.Minus(earlier), Class: Unclassified}
 	ch := in.Change
 	if ch == nil || in.scales[ch.Scale] != s {
 		return out

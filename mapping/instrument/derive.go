@@ -8,7 +8,8 @@ import (
 )
 
 // Deriver makes of a response to a known instrument its score and, where an
-// answer is a risk, a flag and a task. It is safe for concurrent use.
+// answer or a change needs a person, a flag and a task. It is safe for concurrent
+// use.
 type Deriver struct{ library *Library }
 
 // NewDeriver returns the Deriver of a library's instruments.
@@ -25,138 +26,144 @@ func Derived(typ string, parent fhir.Key, role string) fhir.Key {
 	return fhir.Key{Type: typ, ID: uuid.NewV5(space, parent.String()+" "+role).String()}
 }
 
-// about is what a response says of itself.
-type about struct {
-	key                fhir.Key
-	status             string
-	subject, encounter fhir.Key
-	author, source     fhir.Key
-	authored           string
-	security           []*fhir.Object
-	usCore             bool
-}
+func scoreKey(response fhir.Key) fhir.Key { return Derived("Observation", response, "score") }
 
-func aboutOf(qr fhir.Resource) about {
-	root := qr.Root()
-	ref := func(name string) fhir.Key {
-		k, _ := root.Get(name).Ref()
-		return k
-	}
-	a := about{
-		key: qr.Key, status: root.Get("status").Text(),
-		subject: ref("subject"), encounter: ref("encounter"), author: ref("author"), source: ref("source"),
-		authored: root.Get("authored").Text(),
-		usCore:   claims(root, usCoreResponse) && len(root.Get("authored").Text()) >= len("2006-01-02"),
-	}
-	for l := range root.At("meta", "security").Elements() {
-		o := fhir.NewObject()
-		for name, v := range l.Members() {
-			o.Set(name, v)
-		}
-		a.security = append(a.security, o)
-	}
-	return a
-}
-
-// Derive implements [fhir.Deriver]. What it returns depends on the response's
+// Derive implements [fhir.Deriver]. What follows from a response depends on its
 // status:
 //
 //   - completed, amended: the score as an Observation (final, amended), with the
-//     change since earlier scores that in can see; and risks.
+//     change since earlier scores that in can see; risks; and what a change calls for.
 //   - in-progress, stopped: risks alone. A form that is broken off at the answer
-//     that matters most is not passed over.
+//     that matters most is not passed over. A score from before is in error.
 //   - entered-in-error: the Observation, flags and tasks that exist are
 //     entered-in-error too.
+//   - deleted: they are deleted too.
+//
+// Whatever it is, scores that lie later in time are told anew where this one was
+// what they were compared with: in any order of writes, the same responses end in
+// the same scores. The same holds for a score that is stored without a response.
 //
 // An error refuses the response: an answer that is none of its item's, or a
 // stated score that its items do not give.
 func (d *Deriver) Derive(ctx context.Context, in fhir.Reader, r fhir.Resource) ([]fhir.Resource, error) {
-	if r.Type != "QuestionnaireResponse" || r.ID == "" {
+	if r.ID == "" {
 		return nil, nil
 	}
-	ins := d.library.ByURL(r.Root().Get("questionnaire").Text())
-	if ins == nil {
-		return nil, nil
+	j := &derivation{library: d.library, in: remember(in)}
+	var err error
+	switch {
+	case r.Type == "QuestionnaireResponse" && r.IsZero():
+		err = j.withdrawn(ctx, r.Key)
+	case r.Type == "QuestionnaireResponse":
+		err = j.response(ctx, r)
+	case r.Type == "Observation":
+		err = j.stated(ctx, r)
 	}
-	w := aboutOf(r)
-	if w.status == "entered-in-error" {
-		return ins.retract(ctx, in, w)
-	}
-	s, err := ins.Score(r)
-	if err != nil {
-		return nil, err
-	}
-	var out []fhir.Resource
-	if w.status == "completed" || w.status == "amended" {
-		o, err := ins.scored(ctx, in, s, w)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, o)
-	}
-	risks, err := ins.risks(ctx, in, s, w)
-	return append(out, risks...), err
+	return j.out, err
 }
 
-func (in *Instrument) scored(ctx context.Context, r fhir.Reader, s Score, w about) (fhir.Resource, error) {
+// derivation is what follows from one write.
+type derivation struct {
+	library *Library
+	in      remembering
+	out     []fhir.Resource
+}
+
+// make adds a resource to what follows; what is read later sees it.
+func (j *derivation) make(r fhir.Resource) {
+	j.out = append(j.out, r)
+	j.in.seen[r.Key] = answer{Resource: r}
+}
+
+// unmake takes a resource back altogether.
+func (j *derivation) unmake(k fhir.Key) {
+	j.out = append(j.out, fhir.Tombstone(k, 0))
+	j.in.seen[k] = answer{err: &fhir.Error{Code: fhir.Deleted, Detail: "It follows no more."}}
+}
+
+// response derives from a response that is there, in whatever status.
+func (j *derivation) response(ctx context.Context, r fhir.Resource) error {
+	in := j.library.ByURL(r.Root().Get("questionnaire").Text())
+	if in == nil && r.Version <= 1 {
+		return nil
+	}
+	w := aboutOf(r)
+	var prior fhir.Resource // the score of an earlier version
+	var err error
+	if r.Version != 1 {
+		if prior, err = visible(ctx, j.in, scoreKey(w.key)); err != nil {
+			return err
+		}
+	}
+	if in == nil || w.status == "entered-in-error" {
+		if err := j.mistaken(ctx, w.key); err != nil {
+			return err
+		}
+		return j.settle(ctx, prior, fhir.Resource{}, nil)
+	}
+	s, err := in.Score(r)
+	if err != nil {
+		return err
+	}
+	var now fhir.Resource
+	var t timeline
+	if w.scored() {
+		var c compared
+		if c, t, err = j.compare(ctx, in, s, w); err != nil {
+			return err
+		}
+		if now, err = in.observed(s, w, c); err != nil {
+			return err
+		}
+		j.make(now)
+	} else if stands(prior) {
+		if err := j.mark(prior, "entered-in-error"); err != nil {
+			return err
+		}
+	}
+	if err := j.risks(ctx, in, s, w); err != nil {
+		return err
+	}
+	return j.settle(ctx, prior, now, t)
+}
+
+// compare sets the score of a response against the earlier ones; t is the timeline
+// as it is stored.
+func (j *derivation) compare(ctx context.Context, in *Instrument, s Score, w about) (c compared, t timeline, err error) {
+	at, ok := momentOf(w.authored)
+	if s.Total().Value == nil || !ok {
+		return c, nil, nil
+	}
+	if t, err = in.Total().timeline(ctx, j.in, w.subject); err != nil || len(t) == 0 {
+		return c, t, err
+	}
+	course, err := courseOf(ctx, j.in, w)
+	return in.compare(s.Total(), t.without(scoreKey(w.key)).earlier(course, at)), t, err
+}
+
+// observed makes the Observation of a response's score.
+func (in *Instrument) observed(s Score, w about, c compared) (fhir.Resource, error) {
 	m := Measured{
-		ID:     Derived("Observation", w.key, "score").ID,
+		ID:     scoreKey(w.key).ID,
 		Status: "final", Subject: w.subject, Encounter: w.encounter, Performer: w.author,
-		Effective: w.authored, Response: w.key, Security: w.security, USCore: w.usCore,
+		Effective: w.authored, Response: w.key, Security: w.security, USCore: w.usCore, compared: c,
 	}
 	if w.status == "amended" {
 		m.Status = "amended"
 	}
-	if total := s.Total(); total.Value != nil {
-		h, err := in.history(ctx, r, total.Scale, w)
-		if err != nil {
-			return fhir.Resource{}, err
-		}
-		m.since = h.since(in, total)
-	}
 	return in.Observation(s, m)
 }
 
-// since tells the change from each of the earlier scores; where both are one, it
-// is told once, since the first.
-func (h history) since(in *Instrument, sc ScaleScore) (out []since) {
-	if h.first == nil {
+// mark puts a resource into a status; the zero Resource is left alone.
+func (j *derivation) mark(r fhir.Resource, status string) error {
+	if r.IsZero() || r.Root().Get("status").Text() == status {
 		return nil
 	}
-	out = append(out, since{sinceFirst, *h.first, in.Shift(sc.Scale, h.first.points, *sc.Value)})
-	if h.last != nil && h.last.key != h.first.key {
-		out = append(out, since{sinceLast, *h.last, in.Shift(sc.Scale, h.last.points, *sc.Value)})
+	r, err := withStatus(r, status)
+	if err == nil {
+		j.make(r)
 	}
-	return out
-}
-
-// retract marks what was derived from a response that should never have been.
-func (in *Instrument) retract(ctx context.Context, r fhir.Reader, w about) (out []fhir.Resource, err error) {
-	keys := []fhir.Key{Derived("Observation", w.key, "score")}
-	for _, risk := range in.Risks {
-		keys = append(keys, flagKey(w, risk))
-		tasks, err := in.tasksOf(ctx, r, w, risk)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range tasks {
-			keys = append(keys, t.Key)
-		}
-	}
-	for _, k := range keys {
-		res, err := visible(ctx, r, k)
-		if err != nil {
-			return nil, err
-		}
-		if res.IsZero() {
-			continue
-		}
-		if res, err = withStatus(res, "entered-in-error"); err != nil {
-			return nil, err
-		}
-		out = append(out, res)
-	}
-	return out, nil
+	return err
 }
 
 func withStatus(r fhir.Resource, status string) (fhir.Resource, error) {

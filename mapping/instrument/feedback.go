@@ -50,7 +50,7 @@ type ChangeFacts struct {
 	Date             string `json:"date"`
 	Score            Points `json:"score"`
 	Change           Points `json:"change"` // now − then
-	Class            Class  `json:"class,omitempty"`
+	Class            Class  `json:"class"`
 	Recovery         bool   `json:"recovery,omitempty"`
 	ReliableRecovery bool   `json:"reliableRecovery,omitempty"`
 	Source           string `json:"source,omitempty"` // of the class
@@ -85,13 +85,12 @@ func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource,
 	for _, sc := range s.Scales {
 		out.Scores = append(out.Scores, in.scaleFacts(sc))
 	}
-	if total := s.Total(); total.Value != nil {
-		h, err := in.history(ctx, r, total.Scale, w)
-		if err != nil {
-			return Feedback{}, fmt.Errorf("earlier scores: %w", err)
-		}
-		out.First, out.Last = in.changeFacts(total, h.first), in.changeFacts(total, h.last)
+	j := &derivation{library: l, in: remember(r)}
+	c, _, err := j.compare(ctx, in, s, w)
+	if err != nil {
+		return Feedback{}, fmt.Errorf("earlier scores: %w", err)
 	}
+	out.First, out.Last = in.changeFacts(c.first), in.changeFacts(c.last)
 	for _, risk := range s.Risks {
 		f, err := in.riskFacts(ctx, r, w, risk, derived)
 		if err != nil {
@@ -116,16 +115,15 @@ func (in *Instrument) scaleFacts(sc ScaleScore) ScaleFacts {
 	return f
 }
 
-func (in *Instrument) changeFacts(sc ScaleScore, e *earlier) *ChangeFacts {
-	if e == nil {
+func (in *Instrument) changeFacts(c *since) *ChangeFacts {
+	if c == nil {
 		return nil
 	}
-	sh := in.Shift(sc.Scale, e.points, *sc.Value)
 	f := &ChangeFacts{
-		Observation: e.key.String(), Date: e.date, Score: e.points,
-		Change: sh.Points, Class: sh.Class, Recovery: sh.Recovery, ReliableRecovery: sh.ReliableRecovery,
+		Observation: c.earlier.key.String(), Date: c.earlier.date, Score: c.earlier.points,
+		Change: c.shift.Points, Class: c.shift.Class, Recovery: c.shift.Recovery, ReliableRecovery: c.shift.ReliableRecovery,
 	}
-	if sh.Class != Unclassified {
+	if c.shift.Class != Unclassified {
 		f.Source = strings.TrimSpace(in.Change.Source)
 	}
 	return f
@@ -133,7 +131,7 @@ func (in *Instrument) changeFacts(sc ScaleScore, e *earlier) *ChangeFacts {
 
 func (in *Instrument) riskFacts(ctx context.Context, r fhir.Reader, w about, risk *Risk, derived []fhir.Resource) (RiskFacts, error) {
 	f := RiskFacts{Risk: in.riskCode(risk), Display: risk.Display, Source: risk.Source}
-	flag := flagKey(w, risk)
+	flag := flagKey(w.key, risk)
 	for _, d := range derived {
 		switch {
 		case d.Key == flag && d.Root().Get("status").Text() == "active":

@@ -386,6 +386,7 @@ func (c *checker) ownMean() {
 	if len(c.in.Scales) == 0 || m.Scale != c.in.Scales[0].Slug {
 		c.at("$.ownMean.scale", "only the first scale is compared with its own mean")
 	}
+	c.need("$.ownMean.display", m.Display)
 	c.need("$.ownMean.source", m.Source)
 	c.need("$.ownMean.reason", m.Reason)
 	if m.Least < 1 || m.Fall.Cmp(PointsOf(0)) <= 0 {

@@ -150,11 +150,12 @@ type Change struct {
 // earlier scores of the same course of therapy: for what has no norms, or none
 // that would say anything about one person.
 type OwnMean struct {
-	Scale  string `yaml:"scale"`  // the first of the instrument's scales
-	Least  int    `yaml:"least"`  // so many earlier scores make a mean
-	Fall   Points `yaml:"fall"`   // this many points or more to the worse are a drop
-	Source string `yaml:"source"` // who says so
-	Reason string `yaml:"reason"` // why these numbers
+	Scale   string `yaml:"scale"`   // the first of the instrument's scales
+	Least   int    `yaml:"least"`   // so many earlier scores make a mean
+	Fall    Points `yaml:"fall"`    // this many points or more to the worse are a drop
+	Display string `yaml:"display"` // what the flag says
+	Source  string `yaml:"source"`  // who says so
+	Reason  string `yaml:"reason"`  // why these numbers
 }
 
 // Risk is an answer that a person must look at.

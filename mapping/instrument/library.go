@@ -18,7 +18,11 @@ var shipped embed.FS
 type Library struct {
 	list   []*Instrument // by slug
 	byURL  map[string]*Instrument
-	byCode map[string]*Instrument // system|code of panel and scores
+	byCode map[string]*Instrument // system|code of the panel
+
+	// byScore is by system|code of the first scale. Versions of an instrument may share
+	// it; then it is the first of them.
+	byScore map[string]*Instrument
 }
 
 // Load returns the instruments that the product ships.
@@ -37,7 +41,7 @@ func LoadFrom(files fs.FS) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Library{byURL: map[string]*Instrument{}, byCode: map[string]*Instrument{}}
+	l := &Library{byURL: map[string]*Instrument{}, byCode: map[string]*Instrument{}, byScore: map[string]*Instrument{}}
 	var errs []error
 	for _, d := range dirs {
 		if !d.IsDir() {
@@ -70,6 +74,9 @@ func (l *Library) add(in *Instrument) error {
 		return &Fault{in.Slug + "/instrument.yaml", 1, fmt.Sprintf("%s is the code of %s already", in.Panel.Code, other.Slug)}
 	}
 	l.byCode[key(in.Panel)] = in
+	if k := key(in.Total().Code); l.byScore[k] == nil {
+		l.byScore[k] = in
+	}
 	return nil
 }
 

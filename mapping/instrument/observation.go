@@ -32,14 +32,7 @@ type Measured struct {
 	Response   fhir.Key       // that it derives from; zero for a score without items
 	Security   []*fhir.Object // Codings; raised to R and PSY
 	USCore     bool           // the response claims US Core, so the score may
-	since      []since
-}
-
-// since is a change to be told with a score.
-type since struct {
-	code    string // sinceFirst, sinceLast
-	earlier earlier
-	shift   Shift
+	compared   compared
 }
 
 // Stated makes a Score of what a source states without items.
@@ -94,7 +87,7 @@ func (in *Instrument) Observation(s Score, m Measured) (fhir.Resource, error) {
 	if !m.Response.IsZero() {
 		from = append(from, m.Response)
 	}
-	for _, c := range m.since {
+	for _, c := range m.compared.told() {
 		if k := c.earlier.key; !slices.Contains(from, k) && (!m.USCore || c.earlier.usCore) {
 			from = append(from, k)
 		}
@@ -132,7 +125,7 @@ func (in *Instrument) components(s Score, m Measured) (out []*fhir.Object) {
 		in.setValue(c, sc)
 		out = append(out, c)
 	}
-	for _, d := range m.since {
+	for _, d := range m.compared.told() {
 		c := fhir.NewObject().
 			Set("code", fhir.Concept(ChangeCodes, d.code, in.changeDisplay(d.code))).
 			Set("valueQuantity", points(d.shift.Points))
@@ -141,6 +134,15 @@ func (in *Instrument) components(s Score, m Measured) (out []*fhir.Object) {
 			marks = append(marks, fhir.Concept(ChangeCodes, k, in.changeDisplay(k)))
 		}
 		out = append(out, c.Set("interpretation", marks))
+	}
+	if own := m.compared.own; own != nil {
+		c := fhir.NewObject().
+			Set("code", fhir.Concept(ChangeCodes, sinceOwnMean, in.changeDisplay(sinceOwnMean))).
+			Set("valueQuantity", points(own.change))
+		if own.drop {
+			c.Set("interpretation", []*fhir.Object{fhir.Concept(ChangeCodes, ownMeanDrop, in.changeDisplay(ownMeanDrop))})
+		}
+		out = append(out, c)
 	}
 	return out
 }

@@ -16,12 +16,14 @@ const (
 
 func (in *Instrument) riskCode(r *Risk) string { return in.Slug + "-" + r.Slug }
 
-func flagKey(w about, r *Risk) fhir.Key { return Derived("Flag", w.key, "flag "+r.Slug) }
+func flagKey(response fhir.Key, r *Risk) fhir.Key {
+	return Derived("Flag", response, "flag "+r.Slug)
+}
 
 // taskKey names the task that an answer gives rise to: one for each answer that a
 // response may come to hold, however often it is amended.
-func taskKey(w about, r *Risk, answer string) fhir.Key {
-	return Derived("Task", w.key, "task "+r.Slug+" "+answer)
+func taskKey(response fhir.Key, r *Risk, answer string) fhir.Key {
+	return Derived("Task", response, "task "+r.Slug+" "+answer)
 }
 
 // tasksOf reads the tasks of a risk that exist.
@@ -30,7 +32,7 @@ func (in *Instrument) tasksOf(ctx context.Context, r fhir.Reader, w about, risk 
 		if o.Score == nil || o.Score.Cmp(risk.AtLeast) < 0 {
 			continue
 		}
-		t, err := visible(ctx, r, taskKey(w, risk, o.Code))
+		t, err := visible(ctx, r, taskKey(w.key, risk, o.Code))
 		if err != nil {
 			return nil, err
 		}
@@ -48,19 +50,21 @@ func (in *Instrument) tasksOf(ctx context.Context, r fhir.Reader, w about, risk 
 // stays ended while the same answer stands; another answer raises both anew. An
 // answer that no longer is a risk puts the flag to rest and leaves the task: that
 // it was withdrawn is worth a look.
-func (in *Instrument) risks(ctx context.Context, r fhir.Reader, s Score, w about) (out []fhir.Resource, err error) {
+func (j *derivation) risks(ctx context.Context, in *Instrument, s Score, w about) error {
 	for _, risk := range in.Risks {
-		rs, err := in.risk(ctx, r, s, w, risk)
+		rs, err := in.risk(ctx, j.in, s, w, risk)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out = append(out, rs...)
+		for _, r := range rs {
+			j.make(r)
+		}
 	}
-	return out, nil
+	return nil
 }
 
 func (in *Instrument) risk(ctx context.Context, r fhir.Reader, s Score, w about, risk *Risk) ([]fhir.Resource, error) {
-	flag, err := visible(ctx, r, flagKey(w, risk))
+	flag, err := visible(ctx, r, flagKey(w.key, risk))
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +80,7 @@ func (in *Instrument) risk(ctx context.Context, r fhir.Reader, s Score, w about,
 	if err != nil {
 		return nil, err
 	}
-	k := taskKey(w, risk, s.answers[risk.item])
+	k := taskKey(w.key, risk, s.answers[risk.item])
 	awaited := slices.ContainsFunc(tasks, open)
 	known := slices.ContainsFunc(tasks, func(t fhir.Resource) bool { return t.Key == k })
 	var out []fhir.Resource
@@ -113,13 +117,17 @@ func (in *Instrument) raised(flag fhir.Resource, w about, r *Risk) (fhir.Resourc
 
 // flag makes the Flag of a risk.
 func (in *Instrument) flag(w about, r *Risk) (fhir.Resource, error) {
-	k := flagKey(w, r)
+	return flagged(w, flagKey(w.key, r), w.key, "safety", "Safety", in.riskCode(r), r.Display)
+}
+
+// flagged makes a Flag from a response on.
+func flagged(w about, k, detail fhir.Key, category, name, code, display string) (fhir.Resource, error) {
 	return fhir.NewResource(k).
 		Set("meta", fhir.NewObject().Set("security", raise(w.security))).
-		Set("extension", []*fhir.Object{fhir.NewObject().Set("url", extDetail).Set("valueReference", w.key)}).
+		Set("extension", []*fhir.Object{fhir.NewObject().Set("url", extDetail).Set("valueReference", detail)}).
 		Set("status", "active").
-		Set("category", []*fhir.Object{fhir.Concept(flagCategory, "safety", "Safety")}).
-		Set("code", fhir.Concept(RiskCodes, in.riskCode(r), r.Display).Set("text", r.Display)).
+		Set("category", []*fhir.Object{fhir.Concept(flagCategory, category, name)}).
+		Set("code", fhir.Concept(RiskCodes, code, display).Set("text", display)).
 		Set("subject", w.subject).
 		Set("period", fhir.NewObject().Set("start", w.authored)).
 		Set("encounter", w.encounter).
@@ -129,13 +137,18 @@ func (in *Instrument) flag(w about, r *Risk) (fhir.Resource, error) {
 // task makes the Task of a risk. It says that something is to be looked at, not
 // what: tasks are read by those who run the practice too.
 func (in *Instrument) task(w about, r *Risk, k, owner fhir.Key) (fhir.Resource, error) {
+	return asked(w, k, flagKey(w.key, r), owner, "stat", reviewCode, reviewText)
+}
+
+// asked makes a Task that asks for a review of focus because of a response.
+func asked(w about, k, focus, owner fhir.Key, priority, code, text string) (fhir.Resource, error) {
 	return fhir.NewResource(k).
 		Set("meta", fhir.NewObject().Set("security", raise(w.security))).
 		Set("status", "requested").
 		Set("intent", "order").
-		Set("priority", "stat").
-		Set("code", fhir.Concept(RiskCodes, reviewCode, reviewText).Set("text", reviewText)).
-		Set("focus", flagKey(w, r)).
+		Set("priority", priority).
+		Set("code", fhir.Concept(RiskCodes, code, text).Set("text", text)).
+		Set("focus", focus).
 		Set("for", w.subject).
 		Set("encounter", w.encounter).
 		Set("authoredOn", w.authored).
@@ -160,14 +173,12 @@ func owner(ctx context.Context, r fhir.Reader, w about) (fhir.Key, error) {
 			return k, nil
 		}
 	}
-	if k, ok := enc.Root().Get("episodeOfCare").Index(0).Ref(); ok {
-		episode, err := visible(ctx, r, k)
-		if err != nil {
-			return fhir.Key{}, err
-		}
-		if m, ok := episode.Root().Get("careManager").Ref(); ok && therapist(m) {
-			return m, nil
-		}
+	c, err := courseOf(ctx, r, w)
+	if err != nil {
+		return fhir.Key{}, err
+	}
+	if m, ok := c.episode.Root().Get("careManager").Ref(); ok && therapist(m) {
+		return m, nil
 	}
 	return manager(ctx, r, w.subject)
 }

@@ -13,31 +13,46 @@ import (
 // and no others.
 type shelf struct {
 	now    map[fhir.Key]fhir.Resource
-	closed map[string]bool // types whose search is forbidden
+	gone   map[fhir.Key]fhir.Resource // what was deleted, as it was
+	hidden map[fhir.Key]bool          // that this caller sees nothing of
+	closed map[string]bool            // types whose search is forbidden
 	reads  int
 }
 
 func newShelf(rs ...fhir.Resource) *shelf {
-	s := &shelf{now: map[fhir.Key]fhir.Resource{}, closed: map[string]bool{}}
+	s := &shelf{now: map[fhir.Key]fhir.Resource{}, gone: map[fhir.Key]fhir.Resource{}, hidden: map[fhir.Key]bool{}, closed: map[string]bool{}}
 	s.put(rs...)
 	return s
 }
 
+// put keeps resources; a tombstone takes one away.
 func (s *shelf) put(rs ...fhir.Resource) {
 	for _, r := range rs {
+		if r.IsZero() {
+			s.gone[r.Key] = s.now[r.Key]
+			delete(s.now, r.Key)
+			continue
+		}
 		s.now[r.Key] = r
 	}
 }
 
 func (s *shelf) Read(_ context.Context, k fhir.Key) (fhir.Resource, error) {
 	s.reads++
-	if r, ok := s.now[k]; ok {
+	if r, ok := s.now[k]; ok && !s.hidden[k] {
 		return r, nil
+	}
+	if _, ok := s.gone[k]; ok {
+		return fhir.Resource{}, &fhir.Error{Code: fhir.Deleted, Detail: "It was deleted."}
 	}
 	return fhir.Resource{}, fhir.Missing(k)
 }
 
+// ReadVersion knows the last version of what was deleted, and no more.
 func (s *shelf) ReadVersion(_ context.Context, k fhir.Key, _ int64) (fhir.Resource, error) {
+	if r, ok := s.gone[k]; ok {
+		return r, nil
+	}
 	return fhir.Resource{}, fhir.Missing(k)
 }
 
@@ -51,7 +66,7 @@ func (s *shelf) Search(_ context.Context, q fhir.Query) (fhir.Set, error) {
 	}
 	var hits []fhir.Resource
 	for _, r := range s.now {
-		if r.Type == q.Type && !slices.ContainsFunc(q.Where, func(c fhir.Clause) bool { return !meets(r, c) }) {
+		if r.Type == q.Type && !s.hidden[r.Key] && !slices.ContainsFunc(q.Where, func(c fhir.Clause) bool { return !meets(r, c) }) {
 			hits = append(hits, r)
 		}
 	}

@@ -14,7 +14,7 @@ type concept struct{ code, display string }
 func (l *Library) CodeSystems() ([]fhir.Resource, error) {
 	titles := map[string]string{
 		Instruments: "Instruments without a LOINC code", ScaleCodes: "Scores of instruments", ItemCodes: "Items of instruments",
-		BandCodes: "Bands of scores", ChangeCodes: "Change between two scores", RiskCodes: "Answers that a person must look at",
+		BandCodes: "Bands of scores", ChangeCodes: "Change between two scores", RiskCodes: "Answers and changes that a person must look at",
 	}
 	systems := map[string][]concept{}
 	add := func(system, code, display string) {
@@ -26,6 +26,8 @@ func (l *Library) CodeSystems() ([]fhir.Resource, error) {
 		add(ChangeCodes, c.code, c.display)
 	}
 	add(RiskCodes, reviewCode, reviewText)
+	add(RiskCodes, changeCode, changeText)
+	add(RiskCodes, ownMeanCode, ownMeanText)
 	for _, in := range l.list {
 		codes := []Code{in.Panel}
 		for _, it := range in.Items {
@@ -44,6 +46,11 @@ func (l *Library) CodeSystems() ([]fhir.Resource, error) {
 		}
 		for _, r := range in.Risks {
 			add(RiskCodes, in.riskCode(r), r.Display)
+		}
+		for _, a := range in.alerts() {
+			if a.flag {
+				add(RiskCodes, in.alertCode(a), in.OwnMean.Display)
+			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(in.Answers)) {
 			a := in.Answers[name]

@@ -1,0 +1,180 @@
+package instrument
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"rapport/fhir"
+)
+
+// stands reports whether an Observation is a score to compare with.
+func stands(o fhir.Resource) bool {
+	return !o.IsZero() && slices.Contains([]string{"final", "amended", "corrected"}, o.Root().Get("status").Text())
+}
+
+// measure reads an Observation as a score of a known scale, if it stands.
+func (l *Library) measure(o fhir.Resource) (*Instrument, point, bool) {
+	if !stands(o) {
+		return nil, point{}, false
+	}
+	in := l.scaleOf(o)
+	if in == nil {
+		return nil, point{}, false
+	}
+	p, ok := in.Total().pointOf(o)
+	return in, p, ok
+}
+
+// scaleOf finds the instrument of a score by its code, nil if it is of none.
+func (l *Library) scaleOf(o fhir.Resource) *Instrument {
+	for c := range o.Root().At("code", "coding").Elements() {
+		if in := l.byScore[key(Code{System: c.Get("system").Text(), Code: c.Get("code").Text()})]; in != nil {
+			return in
+		}
+	}
+	return nil
+}
+
+func subjectOf(r fhir.Resource) fhir.Key {
+	k, _ := r.Root().Get("subject").Ref()
+	return k
+}
+
+// settle does what comes of a score that was another before, or none, or is none
+// now: those later in time are told anew, and what a change calls for is raised or
+// put to rest. t is the timeline of now as it is stored.
+func (j *derivation) settle(ctx context.Context, prior, now fhir.Resource, t timeline) error {
+	was, old, stood := j.library.measure(prior)
+	is, p, is2 := j.library.measure(now)
+	same := stood && is2 && was.Total().Code == is.Total().Code
+	if stood && !same {
+		left, err := was.Total().timeline(ctx, j.in, subjectOf(prior))
+		if err != nil {
+			return err
+		}
+		if err := j.retell(ctx, was, left.without(prior.Key), old.at, &old, true); err != nil {
+			return err
+		}
+	}
+	if !is2 {
+		return nil
+	}
+	from := p.at
+	if same {
+		from = min(from, old.at)
+		if old.at == p.at && old.points.Cmp(p.points) == 0 && old.usCore == p.usCore {
+			from = math.MaxInt64 // to the others it is what it was
+		}
+	}
+	return j.retell(ctx, is, t.with(p), from, &p, !prior.IsZero())
+}
+
+// retell tells the scores after a moment anew against a timeline in which me, or
+// what it was, has changed; known says that it was there before.
+func (j *derivation) retell(ctx context.Context, in *Instrument, t timeline, from int64, me *point, known bool) error {
+	var changed []fhir.Key
+	if known {
+		changed = append(changed, me.from)
+	}
+	for i := range t {
+		p := &t[i]
+		if p.at <= from || p.key == me.key || p.from.IsZero() {
+			continue
+		}
+		o, err := j.again(ctx, t, *p)
+		if err != nil {
+			return err
+		}
+		if o.IsZero() || fhir.SameContent(p.stored, o) {
+			continue
+		}
+		p.stored = o
+		j.make(o)
+		changed = append(changed, p.from)
+	}
+	return j.alerts(ctx, in, t, min(from, me.at), changed)
+}
+
+// again makes the Observation of a score as it is to be now; the zero Resource where
+// it is to stay as it is: what it came from cannot be seen or scored, or it was
+// compared with something that this caller may not know of.
+func (j *derivation) again(ctx context.Context, t timeline, p point) (fhir.Resource, error) {
+	qr, err := visible(ctx, j.in, p.from)
+	if err != nil || qr.IsZero() {
+		return fhir.Resource{}, err
+	}
+	in := j.library.ByURL(qr.Root().Get("questionnaire").Text())
+	if in == nil {
+		return fhir.Resource{}, nil
+	}
+	w := aboutOf(qr)
+	s, err := in.Score(qr)
+	if err != nil || !w.scored() || s.Total().Value == nil {
+		return fhir.Resource{}, nil
+	}
+	if hidden, err := j.hidden(ctx, t, p); err != nil || hidden {
+		return fhir.Resource{}, err
+	}
+	c, err := courseOf(ctx, j.in, w)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	return in.observed(s, w, in.compare(s.Total(), t.earlier(c, p.at)))
+}
+
+// hidden reports whether a score was compared with one that is not in the timeline
+// and is not for this caller: without it, the change would be told wrong.
+func (j *derivation) hidden(ctx context.Context, t timeline, p point) (bool, error) {
+	for d := range p.stored.Root().Get("derivedFrom").Elements() {
+		k, ok := d.Ref()
+		if !ok || k.Type != "Observation" || t.find(k) != nil {
+			continue
+		}
+		_, err := j.in.Read(ctx, k)
+		switch {
+		case fhir.Is(err, fhir.NotFound), fhir.Is(err, fhir.Forbidden):
+			return true, nil
+		case err != nil && !fhir.Is(err, fhir.Deleted):
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// stated follows a score that was stored by itself: responses later in time may be
+// compared with it.
+func (j *derivation) stated(ctx context.Context, r fhir.Resource) error {
+	o, from, gone := r, int64(math.MinInt64), r.IsZero()
+	if gone {
+		var err error
+		if o, err = j.in.ReadVersion(ctx, r.Key, r.Version-1); err != nil {
+			if fhir.CodeOf(err) == fhir.NotFound || fhir.CodeOf(err) == fhir.Deleted || fhir.CodeOf(err) == fhir.Forbidden {
+				err = nil
+			}
+			return err
+		}
+	}
+	in, p, ok := j.library.measure(o)
+	switch {
+	case in == nil && r.Version > 1 && !gone: // it may have been one
+		in = j.library.scaleOf(o)
+		p = point{key: r.Key}
+	case !ok:
+		return nil
+	case r.Version == 1 || gone:
+		from = p.at
+	}
+	if in == nil {
+		return nil
+	}
+	t, err := in.Total().timeline(ctx, j.in, subjectOf(o))
+	if err != nil {
+		return err
+	}
+	t = t.without(r.Key)
+	if ok && !gone {
+		t = t.with(p)
+	}
+	return j.retell(ctx, in, t, from, &p, true)
+}

@@ -1,0 +1,193 @@
+package instrument
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"rapport/fhir"
+)
+
+// point is one score of a timeline.
+type point struct {
+	key    fhir.Key // of the Observation
+	from   fhir.Key // the response that it was derived from; zero: stated without items
+	at     int64    // microsecond
+	date   string   // as it was said
+	points Points
+	usCore bool
+	stored fhir.Resource
+}
+
+// timeline is every score of one patient on one scale that stands, in the order of
+// time; what was measured at the same moment, in that of the keys.
+type timeline []point
+
+// pageOf is how many scores are asked for at once: few clients have more.
+const pageOf = 100
+
+// timeline reads the scores of a patient on a scale. A caller who may not search
+// Observations gets none; nothing is said of the reason.
+func (s *Scale) timeline(ctx context.Context, r fhir.Reader, patient fhir.Key) (timeline, error) {
+	if patient.IsZero() {
+		return nil, nil
+	}
+	q := fhir.Query{
+		Type: "Observation",
+		Where: []fhir.Clause{
+			{Param: "patient", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}},
+			{Param: "code", Kind: fhir.Token, Any: []fhir.Operand{{System: s.Code.System, HasSystem: true, Code: s.Code.Code}}},
+			{Param: "status", Kind: fhir.Token, Any: []fhir.Operand{{Code: "final"}, {Code: "amended"}, {Code: "corrected"}}},
+		},
+		Sort:  []fhir.Order{{Param: "date", Kind: fhir.Date}},
+		Count: pageOf,
+	}
+	var out timeline
+	for {
+		set, err := r.Search(ctx, q)
+		if fhir.Is(err, fhir.Forbidden) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range set.Entries {
+			if p, ok := s.pointOf(e.Resource); ok {
+				out = append(out, p)
+			}
+		}
+		if set.Next == "" {
+			break
+		}
+		q.After = set.Next
+	}
+	slices.SortFunc(out, point.compare)
+	return out, nil
+}
+
+func (p point) compare(o point) int {
+	return cmp.Or(cmp.Compare(p.at, o.at), p.key.Compare(o.key))
+}
+
+// pointOf reads a score; one without a number, without a date or outside the
+// scale's range is none to compare with.
+func (s *Scale) pointOf(r fhir.Resource) (point, bool) {
+	root := r.Root()
+	v := root.At("valueQuantity", "value")
+	for _, name := range []string{"valueInteger", "valueDecimal"} {
+		if !v.Exists() {
+			v = root.Get(name)
+		}
+	}
+	n, err := ParsePoints(v.Decimal())
+	if err != nil || n.Cmp(s.Low) < 0 || n.Cmp(s.High) > 0 {
+		return point{}, false
+	}
+	p := point{key: r.Key, date: root.Get("effectiveDateTime").Text(), points: n, usCore: claims(root, usCoreSurvey), stored: r}
+	var ok bool
+	if p.at, ok = momentOf(p.date); !ok {
+		return point{}, false
+	}
+	if k, is := root.Get("derivedFrom").Index(0).Ref(); is && Derived("Observation", k, "score") == r.Key {
+		p.from = k
+	}
+	return p, true
+}
+
+// with returns the timeline with a score in the place of the one of the same key.
+func (t timeline) with(p point) timeline {
+	out := t.without(p.key)
+	i, _ := slices.BinarySearchFunc(out, p, point.compare)
+	return slices.Insert(out, i, p)
+}
+
+// without returns the timeline without a score.
+func (t timeline) without(k fhir.Key) timeline {
+	return slices.DeleteFunc(slices.Clone(t), func(p point) bool { return p.key == k })
+}
+
+// find returns a score of the timeline, nil if it is not there.
+func (t timeline) find(k fhir.Key) *point {
+	i := slices.IndexFunc(t, func(p point) bool { return p.key == k })
+	if i < 0 {
+		return nil
+	}
+	return &t[i]
+}
+
+// earlier returns the scores that a response is set against: those of its course of
+// therapy before it.
+func (t timeline) earlier(c course, at int64) timeline {
+	i := slices.IndexFunc(t, func(p point) bool { return p.at >= c.from })
+	if i < 0 {
+		return nil
+	}
+	t = t[i:]
+	n := slices.IndexFunc(t, func(p point) bool { return p.at >= at })
+	if n < 0 {
+		return t
+	}
+	return t[:n]
+}
+
+// compared is what a score comes to beside earlier ones.
+type compared struct {
+	first, last *since      // nil: there is none before
+	own         *ownCompare // nil: too few, or no rule
+}
+
+// since is the change from an earlier score.
+type since struct {
+	code    string // sinceFirst, sinceLast
+	earlier point
+	shift   Shift
+}
+
+// ownCompare is a score beside the mean of the person's own earlier ones.
+type ownCompare struct {
+	earlier int    // of so many scores
+	mean    Points // to hundredths
+	change  Points // now − mean
+	drop    bool   // by the rule, exactly
+}
+
+// compare sets a score against earlier ones.
+func (in *Instrument) compare(sc ScaleScore, before timeline) (c compared) {
+	if sc.Value == nil || len(before) == 0 {
+		return c
+	}
+	first, last := before[0], before[len(before)-1]
+	c.first = &since{sinceFirst, first, in.Shift(sc.Scale, first.points, *sc.Value)}
+	c.last = &since{sinceLast, last, in.Shift(sc.Scale, last.points, *sc.Value)}
+	c.own = in.ownCompare(sc, before)
+	return c
+}
+
+func (in *Instrument) ownCompare(sc ScaleScore, before timeline) *ownCompare {
+	rule := in.OwnMean
+	if rule == nil || in.scales[rule.Scale] != sc.Scale || len(before) < rule.Least {
+		return nil
+	}
+	n, sum := len(before), Points{}
+	for _, p := range before {
+		sum = sum.Plus(p.points)
+	}
+	fall := sum.Minus(sc.Value.Times(n)) // n times how far it lies below the mean
+	if sc.Worse == "higher" {
+		fall = PointsOf(0).Minus(fall)
+	}
+	mean := sum.over(n)
+	return &ownCompare{earlier: n, mean: mean, change: sc.Value.Minus(mean), drop: fall.Cmp(rule.Fall.Times(n)) >= 0}
+}
+
+// told lists the changes that stand with a score; where the first score and the
+// last are one, the change is told once.
+func (c compared) told() (out []since) {
+	if c.first != nil {
+		out = append(out, *c.first)
+	}
+	if c.last != nil && c.last.earlier.key != c.first.earlier.key {
+		out = append(out, *c.last)
+	}
+	return out
+}
