@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -65,6 +66,11 @@ func accepts(g *gin.Context, mediaType string) bool {
 }
 
 func takesJSON(h []string) bool {
+	return takes(h, "*/*", "application/*", "application/json", "application/fhir+json")
+}
+
+// takes reports whether an Accept header, if there is one, lists one of some types.
+func takes(h []string, types ...string) bool {
 	said := false
 	for part := range strings.SplitSeq(strings.Join(h, ","), ",") {
 		t, params, _ := strings.Cut(part, ";")
@@ -72,11 +78,8 @@ func takesJSON(h []string) bool {
 			continue
 		}
 		said = true
-		switch t {
-		case "*/*", "application/*", "application/json", "application/fhir+json":
-			if !refused(params) {
-				return true
-			}
+		if slices.Contains(types, t) && !refused(params) {
+			return true
 		}
 	}
 	return !said

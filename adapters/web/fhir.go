@@ -43,7 +43,9 @@ func (c *Config) fhir(g *gin.Context) {
 	if !ok {
 		return
 	}
-	if !query.Has("_format") && !accepts(g, "application/fhir+json") {
+	// An operation may have a page to show; it knows itself.
+	page := strings.Contains(path, "$") && takes(g.Request.Header.Values("Accept"), "text/html")
+	if !query.Has("_format") && !page && !accepts(g, "application/fhir+json") {
 		return
 	}
 	router, err := c.Router(p.Tenant)

@@ -120,6 +120,7 @@ func answer(g *gin.Context, r rest.Response) {
 		if name == "Content-Type" {
 			continue // said once, below
 		}
+		g.Writer.Header().Del(name) // an answer knows better than the rule for all
 		for _, v := range vs {
 			g.Writer.Header().Add(name, v)
 		}

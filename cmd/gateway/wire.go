@@ -272,7 +272,7 @@ func (i *instance) openTenant(c Tenant) (*tenant, error) {
 	forms := &questionnaire.Checker{}
 	scored := func(url string) bool { return i.library.ByURL(url) != nil }
 	t.follow = []fhir.Follow{forms.Follow(scored), fhir.Deriving(instrument.NewDeriver(i.library)), i.referrals(t)}
-	t.router = rest.New(i.restConfig(t.follow))
+	t.router = i.route(t.follow)
 	i.tenants[c.ID] = t
 	return t, nil
 }
@@ -282,6 +282,17 @@ func (i *instance) restConfig(follow []fhir.Follow) rest.Config {
 		Base: i.cfg.URL + fhirPath, Served: spec.Capability(), Search: i.search, Validate: i.valid, Follow: follow,
 		IDs: ids, Clock: i.clock, Software: software(), Security: i.security, Log: i.log,
 	}
+}
+
+// route makes a tenant's router, with the operations whose work lies elsewhere.
+func (i *instance) route(follow []fhir.Follow) *rest.Router {
+	c := i.restConfig(follow)
+	var router *rest.Router
+	inbox := exchange.Inbox{Base: c.Base, Served: c.Served, Clock: i.clock, Run: func(ctx context.Context, r *rest.Request) rest.Response { return router.Serve(ctx, r) }}
+	summaries := exchange.Summaries{Base: c.Base, Clock: i.clock}
+	c.Operations = []rest.Operation{inbox.Operation(), summaries.Operation()}
+	router = rest.New(c)
+	return router
 }
 
 // partners lists those of a tenant.

@@ -33,7 +33,7 @@ func (i *instance) practice() *web.Practice {
 
 // metadata is the CapabilityStatement, which is the same for every tenant.
 func (i *instance) metadata() []byte {
-	rt := rest.New(i.restConfig(nil))
+	rt := i.route(nil)
 	return rt.Serve(context.Background(), &rest.Request{Method: http.MethodGet, Path: "metadata"}).Body
 }
 
