@@ -167,7 +167,7 @@ func TestEveryAddressBesideFHIRIsDescribed(t *testing.T) {
 		if r.Path == "/practice/:records" {
 			paths = nil
 			for _, k := range practice.Kinds() {
-				paths = append(paths, "/practice/"+k+"s")
+				paths = append(paths, "/practice/"+practice.Plural(k))
 			}
 		}
 		for _, p := range paths {
@@ -244,6 +244,11 @@ func TestEveryDescribedOperationRunsAsDescribed(t *testing.T) {
 		{"responses", phq9("r1", "2026-01-12T10:40:00+01:00", "2222222202")},
 		{"responses", phq9("r2", "2026-02-02T10:40:00+01:00", "1111111111")},
 		{"referrals", `{"key":"f1","client":"c1","direction":"out","from":"home","to":"hospital","status":"requested"}`},
+		{"workshops", `{"key":"w1","topic":"Sleeping better","start":"2026-02-10T18:00:00+01:00","practitioners":[{"practitioner":"t1"}],"clients":[{"client":"c1","status":"finished"}]}`},
+		{"exercises", `{"key":"x1","client":"c1","therapist":"t1","status":"requested","exercise":"breathing"}`},
+		{"notebook-entries", `{"key":"n1","client":"c1","exercise":"x1","written":"2026-02-03","words":"Slept well."}`},
+		{"goal-ratings", `{"key":"gr1","client":"c1","goal":"g1","date":"2026-02-03","rating":6,"by":"client"}`},
+		{"supervisions", `{"key":"v1","supervisees":["t1"],"status":"fulfilled","start":"2026-02-03T18:00:00+01:00"}`},
 	} {
 		o.post(r.kinds, r.body)
 	}

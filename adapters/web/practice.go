@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -57,8 +56,8 @@ func (c *Config) practice(group *gin.RouterGroup) {
 
 // kindOf returns the kind that a plural names; process notes are not among them.
 func kindOf(records string) (string, bool) {
-	kind, plural := strings.CutSuffix(records, "s")
-	return kind, plural && kind != processNote && slices.Contains(practice.Kinds(), kind)
+	kind, known := practice.FromPlural(records)
+	return kind, known && kind != processNote
 }
 
 // postRecord takes one record, or several, and stores each with everything that
@@ -66,7 +65,7 @@ func kindOf(records string) (string, bool) {
 func (c *Config) postRecord(g *gin.Context) {
 	kind, known := kindOf(g.Param("records"))
 	if known {
-		setRoute(g, "/practice/"+kind+"s")
+		setRoute(g, "/practice/"+practice.Plural(kind))
 	}
 	p, ok := c.principal(g)
 	if !ok {
@@ -75,7 +74,7 @@ func (c *Config) postRecord(g *gin.Context) {
 	if !known {
 		names := make([]string, 0, len(practice.Kinds()))
 		for _, k := range practice.Kinds() {
-			names = append(names, k+"s")
+			names = append(names, practice.Plural(k))
 		}
 		answer(g, rest.Failure(fhir.Errorf(fhir.NotFound, "", "There is no such kind of record; there are %s.", strings.Join(names, ", "))))
 		return
