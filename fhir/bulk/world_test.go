@@ -400,3 +400,28 @@ func practice() (bodies []string) {
 		`{"resourceType":"Appointment","id":"couple","status":"booked","start":"2026-03-05T09:00:00Z","end":"2026-03-05T10:00:00Z","participant":[{"actor":{"reference":"Patient/anna"},"status":"accepted"},{"actor":{"reference":"Patient/bert"},"status":"accepted"}]}`,
 		`{"resourceType":"Group","id":"arm","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/anna"}},{"entity":{"reference":"Patient/bert"}}]}`)
 }
+
+func contents(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func overwrite(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func info(t *testing.T, path string) os.FileInfo {
+	t.Helper()
+	i, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
