@@ -105,16 +105,22 @@ func (b Inbox) answer(m *letter, done fhir.Resource) (fhir.Resource, error) {
 			Set("identifier", m.id).
 			Set("code", "ok").
 			Set("details", fhir.NewObject().Set("reference", "urn:uuid:"+outcome)))
-	if task := located(done, "Task"); task != "" {
-		header.Set("focus", []*fhir.Object{fhir.NewObject().Set("reference", b.Base+"/"+task)})
+	entries := []*fhir.Object{nil,
+		fhir.NewObject().Set("fullUrl", "urn:uuid:"+outcome).Set("resource",
+			fhir.NewResource(fhir.Key{Type: "OperationOutcome", ID: outcome}).Set("issue", issues))}
+	for e := range done.Root().Get("entry").Elements() {
+		// The Task as the sender may read it here: by its id it finds it again.
+		if r := e.Get("resource"); r.Get("resourceType").Text() == "Task" {
+			url := b.Base + "/Task/" + r.Get("id").Text()
+			header.Set("focus", []*fhir.Object{fhir.NewObject().Set("reference", url)})
+			entries = append(entries, fhir.NewObject().Set("fullUrl", url).Set("resource", r))
+			break
+		}
 	}
+	entries[0] = fhir.NewObject().Set("fullUrl", "urn:uuid:"+id).Set("resource", header)
 	return fhir.NewResource(fhir.Key{Type: "Bundle"}).
 		Set("identifier", fhir.NewObject().Set("system", "urn:ietf:rfc:3986").Set("value", "urn:uuid:"+id)).
 		Set("type", "message").
 		Set("timestamp", b.Clock()).
-		Set("entry", []*fhir.Object{
-			fhir.NewObject().Set("fullUrl", "urn:uuid:"+id).Set("resource", header),
-			fhir.NewObject().Set("fullUrl", "urn:uuid:"+outcome).Set("resource",
-				fhir.NewResource(fhir.Key{Type: "OperationOutcome", ID: outcome}).Set("issue", issues)),
-		}).Resource()
+		Set("entry", entries).Resource()
 }
