@@ -170,6 +170,9 @@ func (t *memoryTx) Delete(_ context.Context, k fhir.Key, _ fhir.Condition) (fhir
 	if err := t.pass(); err != nil {
 		return fhir.Written{}, err
 	}
+	if t.get(k).IsZero() {
+		return fhir.Written{Head: fhir.Head{Key: k}, Effect: fhir.Unchanged}, nil
+	}
 	t.versions[k] = append(slices.Clip(t.versions[k]), fhir.Resource{})
 	return fhir.Written{Head: fhir.Head{Key: k, Version: int64(len(t.versions[k])), Deleted: true}, Effect: fhir.Removed}, nil
 }
@@ -177,6 +180,14 @@ func (t *memoryTx) Delete(_ context.Context, k fhir.Key, _ fhir.Condition) (fhir
 func (t *memoryTx) Derive(ctx context.Context, _ fhir.Head, rs ...fhir.Resource) (out []fhir.Written, err error) {
 	free := &memoryTx{t.memory, fhir.Act{}}
 	for _, r := range rs {
+		if r.IsZero() {
+			w, err := free.Delete(ctx, r.Key, fhir.Condition{})
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, w)
+			continue
+		}
 		w, err := free.Put(ctx, r, fhir.Condition{SkipUnchanged: true})
 		if err != nil {
 			return nil, err

@@ -164,12 +164,17 @@ func (j *job) put(ctx context.Context, tx fhir.Tx, res fhir.Resource, derived *[
 	if err != nil || w.Effect != fhir.Created && w.Effect != fhir.Updated {
 		return w, err
 	}
+	return w, j.follows(ctx, tx, w, derived)
+}
+
+// follows does what must come of a write.
+func (j *job) follows(ctx context.Context, tx fhir.Tx, w fhir.Written, derived *[]fhir.Written) error {
 	for _, follow := range j.follow {
 		if err := follow(ctx, witness{tx, derived}, w); err != nil {
-			return w, err
+			return err
 		}
 	}
-	return w, nil
+	return nil
 }
 
 // witness is a transaction that remembers what was derived in it.
@@ -189,40 +194,34 @@ func (w witness) Derive(ctx context.Context, parent fhir.Head, rs ...fhir.Resour
 }
 
 // withdraw takes back what an earlier version of the record gave and this one does
-// not: the Encounter of a session that was a no-show after all.
+// not, and what followed from it: the Encounter of a session that was a no-show after
+// all, the answers of a response that are mere scores now.
 func (j *job) withdraw(ctx context.Context, tx fhir.Tx, derived *[]fhir.Written) (out []fhir.Written, err error) {
 	keys, err := j.mapper.Superseded(j.record)
 	if err != nil {
 		return nil, err
 	}
 	for _, k := range keys {
-		res, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
+		_, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
 		if absent(err) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		w, err := j.takeBack(ctx, tx, res, derived)
+		tx := tx.As(fhir.Act{Interaction: fhir.Delete, Type: k.Type, ID: k.ID})
+		w, err := tx.Delete(ctx, k, fhir.Condition{})
 		if err != nil {
 			return nil, err
+		}
+		if w.Effect == fhir.Removed {
+			if err := j.follows(ctx, tx, w, derived); err != nil {
+				return nil, err
+			}
 		}
 		out = append(out, w)
 	}
 	return out, nil
-}
-
-// takeBack deletes a resource. A response is marked instead, so that its score and
-// flags are taken back with it.
-func (j *job) takeBack(ctx context.Context, tx fhir.Tx, res fhir.Resource, derived *[]fhir.Written) (fhir.Written, error) {
-	if res.Type != "QuestionnaireResponse" {
-		return tx.As(fhir.Act{Interaction: fhir.Delete, Type: res.Type, ID: res.ID}).Delete(ctx, res.Key, fhir.Condition{})
-	}
-	marked, err := res.Apply(fhir.Replace(res.Root().Get("status"), fhir.AppendQuote(nil, "entered-in-error")))
-	if err != nil {
-		return fhir.Written{}, err
-	}
-	return j.put(ctx, tx.As(fhir.Act{Interaction: fhir.Update, Type: res.Type, ID: res.ID}), marked, derived)
 }
 
 // absent reports whether a read found nothing that is the caller's to know of.

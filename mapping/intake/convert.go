@@ -67,7 +67,7 @@ var shifts = map[string]bool{"session": true, "response": true}
 // the Encounter of a session that turns out to have been cancelled. Nothing is
 // looked for where the record is as it was; where it is new only the one resource
 // that may have stood for it in its place.
-func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, es []fhir.Effect) ([]fhir.Key, error) {
+func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, es []fhir.Effect, out *effects) ([]fhir.Key, error) {
 	fresh, same := es[0] == fhir.Created, true
 	for _, e := range es {
 		same = same && e != fhir.Created && e != fhir.Updated
@@ -87,6 +87,11 @@ func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, 
 			return nil, err
 		case w.Effect == fhir.Removed:
 			gone = append(gone, k)
+			for _, f := range r.Follow {
+				if err := f(ctx, followed{tx, out}, w); err != nil {
+					return nil, err
+				}
+			}
 		case fresh && i == 0:
 			return nil, nil
 		}

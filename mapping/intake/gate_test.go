@@ -109,6 +109,14 @@ func (t *memoryTx) Delete(_ context.Context, k fhir.Key, _ fhir.Condition) (fhir
 
 func (t *memoryTx) Derive(ctx context.Context, _ fhir.Head, rs ...fhir.Resource) (out []fhir.Written, err error) {
 	for _, r := range rs {
+		if r.IsZero() {
+			w, err := t.As(fhir.Act{Interaction: fhir.Delete, Type: r.Type, ID: r.ID}).Delete(ctx, r.Key, fhir.Condition{})
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, w)
+			continue
+		}
 		w, err := t.As(fhir.Act{Interaction: fhir.Update, Type: r.Type, ID: r.ID}).Put(ctx, r, fhir.Condition{SkipUnchanged: true})
 		if err != nil {
 			return nil, err

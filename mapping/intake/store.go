@@ -151,7 +151,7 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 				}
 			}
 		}
-		gone, err := r.withdraw(ctx, tx, u.native[i], out.of[i])
+		gone, err := r.withdraw(ctx, tx, u.native[i], out.of[i], &out)
 		if err != nil {
 			return effects{}, err
 		}
