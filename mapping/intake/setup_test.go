@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,13 +84,35 @@ func valid(t testing.TB, m *memory) {
 	}
 }
 
-// practiceWith copies the invented practice and edits some of its files: triples of
-// file, what stands there, what stands there instead.
-func practiceWith(t testing.TB, edits ...string) string {
+// wholePractice copies the invented practice.
+func wholePractice(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, testdata.Practice()); err != nil {
 		t.Fatal(err)
+	}
+	return dir
+}
+
+// practiceWith is the invented practice with the twelve clients of the story alone,
+// and with some of its files edited: triples of file, what stands there, what stands
+// there instead.
+func practiceWith(t testing.TB, edits ...string) string {
+	t.Helper()
+	dir := wholePractice(t)
+	files, err := filepath.Glob(filepath.Join(dir, "*.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := slices.DeleteFunc(strings.SplitAfter(string(b), "\n"), func(l string) bool { return strings.HasPrefix(l, "quellenhof,") })
+		if err := os.WriteFile(f, []byte(strings.Join(lines, "")), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for i := 0; i < len(edits); i += 3 {
 		p := filepath.Join(dir, edits[i])

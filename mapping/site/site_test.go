@@ -79,7 +79,7 @@ func TestAPracticesOwnFileChangesWhatCodesMeanAndTheDigest(t *testing.T) {
 		t.Errorf("%s, %s, %v, %s", m.Version, m.Digest, m.Zone, m.System)
 	}
 	table := m.Table("CLIENTS.CSV")
-	row := Row{Place{"clients.csv", 2}, []string{"lindenhof", "X", "Moos", "Ida", "1990", "", "w", "", "", "", "", "", ""}}
+	row := Row{Place{"clients.csv", 2}, []string{"lindenhof", "X", "Moos", "Ida", "1990", "", "w", "", "", "", "", "", "", ""}}
 	rs, _, err := table.Map(row, nil)
 	if err != nil || !strings.Contains(string(rs[0].JSON), `"gender":"female"`) {
 		t.Errorf("%v, %v", rs, err)
