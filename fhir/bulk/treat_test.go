@@ -257,8 +257,8 @@ func TestATreatmentNamesItsFilesPlainly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := research(t, nil)
 			w.treat = func(context.Context, bulk.Job) (bulk.Treatment, error) { return &naming{name: name}, nil }
-			status := w.start("researcher", "GET $export")
-			for range 10 {
+			status := w.start("researcher", "GET $export?_type=Patient,Goal")
+			for range 8 {
 				w.work()
 				w.move(time.Minute)
 			}

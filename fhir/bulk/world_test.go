@@ -57,6 +57,7 @@ type world struct {
 	exports *bulk.Exports
 	router  *rest.Router
 	folder  string
+	ring    *keyring.Ring
 	records *records
 
 	mu      sync.Mutex
@@ -103,8 +104,15 @@ func (r *records) Before(_ context.Context, _ string, rs ...policy.Record) error
 
 func newWorld(t *testing.T, change ...func(*bulk.Config)) *world {
 	t.Helper()
-	w := &world{T: t, now: began, folder: t.TempDir(), records: &records{}, revoked: map[string]bool{}}
-	db, err := sqlstore.OpenSQLite(t.Context(), ":memory:", sqlstore.Options{Clock: w.clock})
+	w, _ := worldOn(t, ":memory:", t.TempDir(), parts().keys, change...)
+	return w
+}
+
+// worldOn is a world on a store and a folder that may be another process's too.
+func worldOn(t *testing.T, path, folder string, keys *keyring.Ring, change ...func(*bulk.Config)) (*world, *sqlstore.DB) {
+	t.Helper()
+	w := &world{T: t, now: began, folder: folder, ring: keys, records: &records{}, revoked: map[string]bool{}}
+	db, err := sqlstore.OpenSQLite(t.Context(), path, sqlstore.Options{Clock: w.clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,21 +122,21 @@ func newWorld(t *testing.T, change ...func(*bulk.Config)) *world {
 	}
 	w.guard, err = policy.NewGuard(policy.Config{
 		Store:  func(string) (store.Store, error) { return w.store, nil },
-		Engine: parts().engine, Recorder: w.records, Index: parts().search.Index, Keys: parts().keys, Clock: w.clock, IDs: w.id,
+		Engine: parts().engine, Recorder: w.records, Index: parts().search.Index, Keys: w.ring, Clock: w.clock, IDs: w.id,
 		Alarm: func(what string) { t.Errorf("the store answered beyond what may be seen: %s", what) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.serve(change...)
-	return w
+	return w, db
 }
 
 // serve makes the exports and the router anew, as a process that starts does.
 func (w *world) serve(change ...func(*bulk.Config)) {
 	w.Helper()
 	c := bulk.Config{
-		Tenant: "t", Base: base, Folder: w.folder, Keys: parts().keys, Purpose: keyring.Export, Queue: w.store, Memos: w.store,
+		Tenant: "t", Base: base, Folder: w.folder, Keys: w.ring, Purpose: keyring.Export, Queue: w.store, Memos: w.store,
 		Search: parts().search, Served: spec.Capability(), Clock: w.clock, IDs: w.id,
 		Grant: func(_ context.Context, r *rest.Request) (bulk.Grant, error) {
 			name := r.Header.Get("As")
