@@ -107,10 +107,6 @@ func (v *Verifier) principal(ctx context.Context, r *realm, c *compact) (policy.
 		return p, TooManyScopes
 	}
 	p.Scopes = Intersect(scopes, client.ceiling)
-	p.Basis = client.Basis
-	if p.Purpose = client.Purpose; p.Purpose == "" {
-		p.Purpose = r.Purpose
-	}
 	unique := c.jti
 	if unique == "" {
 		unique = c.raw
@@ -120,18 +116,7 @@ func (v *Verifier) principal(ctx context.Context, r *realm, c *compact) (policy.
 	if err := v.people(ctx, r, c, &p); err != nil {
 		return p, err
 	}
-	for _, g := range client.grants {
-		k, err := g.key, error(nil)
-		if k.IsZero() {
-			if k, err = v.lookUp(ctx, p.Tenant, g.find); err != nil {
-				return p, err
-			}
-		}
-		if !k.IsZero() { // one that is not there yet grants nothing
-			p.Grants = append(p.Grants, k)
-		}
-	}
-	return p, nil
+	return p, v.owed(ctx, r, client, &p)
 }
 
 // client returns the registered client that the token was issued to. Two claims
