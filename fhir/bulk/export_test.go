@@ -11,6 +11,7 @@ import (
 	"rapport/fhir"
 	"rapport/fhir/bulk"
 	"rapport/fhir/spec"
+	"rapport/policy"
 )
 
 // reads lists what somebody finds by searching every type.
@@ -108,6 +109,7 @@ func TestAKickOffIsAskedInTheFormOfTheSpecification(t *testing.T) {
 		{"by POST and URL", "import", "POST $export?_type=Goal", "", async, 400},
 		{"of a Group that is not there", "import", "GET Group/none/$export", "", async, 404},
 		{"of a Group that is not for the caller", "ehr", "GET Group/arm/$export", "", async, 404},
+		{"by HEAD", "import", "HEAD $export", "", async, 405},
 		{"by a therapist", "mira", "GET $export", "", async, 403},
 		{"by administration", "admin", "GET Patient/$export", "", async, 403},
 		{"by administration, without Prefer", "admin", "GET $export", "", nil, 403},
@@ -262,5 +264,54 @@ func TestFilesExpire(t *testing.T) {
 	w.work()
 	if left := w.files(); len(left) > 0 {
 		t.Errorf("on disk there are still %q", left)
+	}
+}
+
+// Every file is recorded, on disk, before it can be had, and each time that it is taken.
+func TestFilesAreRecordedBeforeTheyAreThereAndWhenTheyAreTaken(t *testing.T) {
+	w := newWorld(t)
+	w.load(practice()...)
+	status := w.start("ehr", "GET $export?_type=Patient,Goal")
+	id := strings.TrimPrefix(status, base+"/$export-status/")
+	of := func() (named []policy.Record, touched []string) {
+		for _, r := range w.records.kept {
+			if r.Interaction != fhir.Export {
+				continue
+			}
+			if !r.Synced || r.Who.Client != "ehr" {
+				t.Errorf("%+v", r)
+			}
+			if r.Target == id {
+				named = append(named, r)
+			}
+			for _, x := range r.Touched {
+				touched = append(touched, x.Key.String())
+			}
+		}
+		return named, touched
+	}
+	var before int
+	w.exports.CrashAt(func(point string) error {
+		if point == "recorded" {
+			named, touched := of()
+			before = len(named)
+			if !slices.Contains(touched, "Patient/anna") || !slices.Contains(touched, "Goal/anna-goal") {
+				t.Errorf("recorded are %q", touched)
+			}
+			if r := w.ask("ehr", "GET "+strings.Replace(status, "status", "file", 1)+"/0", ""); r.Status != 404 {
+				t.Errorf("the file can be had already: %d", r.Status)
+			}
+		}
+		return nil
+	})
+	w.work()
+	if before != 2 {
+		t.Errorf("%d files are recorded, want 2", before)
+	}
+	m := w.manifest("ehr", status)
+	named, _ := of()
+	w.take("ehr", m.Output[0])
+	if after, _ := of(); len(after) != len(named)+1 {
+		t.Errorf("%d records of the job, then %d", len(named), len(after))
 	}
 }

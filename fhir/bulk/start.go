@@ -29,6 +29,9 @@ func (e *Exports) startGroup(ctx context.Context, r *rest.Request, ids []string)
 //
 // Source: https://hl7.org/fhir/uv/bulkdata/STU3/export.html#bulk-data-kick-off-request
 func (e *Exports) start(ctx context.Context, r *rest.Request, level Level, group string) (rest.Response, error) {
+	if r.Method == http.MethodHead {
+		return rest.Response{}, &fhir.Error{Code: fhir.NotAllowed, Detail: "An export is started by GET or POST."}
+	}
 	g, err := e.Grant(ctx, r)
 	if err != nil {
 		return rest.Response{}, err

@@ -51,7 +51,7 @@ var parts = sync.OnceValue(func() (p struct {
 
 // world is a gateway's FHIR side over a real guard and a real store.
 type world struct {
-	*testing.T
+	testing.TB
 	store   store.Store
 	guard   *policy.Guard
 	exports *bulk.Exports
@@ -109,9 +109,9 @@ func newWorld(t *testing.T, change ...func(*bulk.Config)) *world {
 }
 
 // worldOn is a world on a store and a folder that may be another process's too.
-func worldOn(t *testing.T, path, folder string, keys *keyring.Ring, change ...func(*bulk.Config)) (*world, *sqlstore.DB) {
+func worldOn(t testing.TB, path, folder string, keys *keyring.Ring, change ...func(*bulk.Config)) (*world, *sqlstore.DB) {
 	t.Helper()
-	w := &world{T: t, now: began, folder: folder, ring: keys, records: &records{}, revoked: map[string]bool{}}
+	w := &world{TB: t, now: began, folder: folder, ring: keys, records: &records{}, revoked: map[string]bool{}}
 	db, err := sqlstore.OpenSQLite(t.Context(), path, sqlstore.Options{Clock: w.clock})
 	if err != nil {
 		t.Fatal(err)
