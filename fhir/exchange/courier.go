@@ -91,17 +91,27 @@ func (c *Courier) Once(ctx context.Context) (int, error) {
 
 // try runs one work and says what becomes of it.
 func (c *Courier) try(ctx context.Context, w fhir.Work) fhir.Outcome {
+	var j job
+	_ = json.Unmarshal(w.Body, &j) // run says what is wrong with it
 	err := c.survive(ctx, w)
+	if err == nil && w.Attempt > 1 {
+		err = c.unflag(ctx, w)
+	}
 	if err == nil {
 		return fhir.Outcome{Done: true}
 	}
 	note := why(err)
 	c.log().WarnContext(ctx, "referral work failed", "work", w.ID, "attempt", w.Attempt, "why", note)
+	again := fhir.Outcome{Retry: c.Clock().Add(backoff(w.Attempt)), Note: note}
 	switch fhir.CodeOf(err) {
 	case fhir.Transient, fhir.Timeout, fhir.Throttled, fhir.Stale, fhir.Conflict, fhir.Login, fhir.Exception:
 		if c.Clock().Sub(w.Born) < giveUp {
-			return fhir.Outcome{Retry: c.Clock().Add(backoff(w.Attempt)), Note: note}
+			return again
 		}
+	}
+	if err := c.flag(ctx, w, j.Task, note); err != nil {
+		c.log().ErrorContext(ctx, "nobody could be told that a referral's message is given up", "work", w.ID, "why", why(err))
+		return again // nothing is given up in silence
 	}
 	return fhir.Outcome{Dead: true, Note: note}
 }

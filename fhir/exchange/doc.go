@@ -15,6 +15,7 @@
 //   - inbox.go, inbox_answer.go: $process-message, for referrals that come as messages.
 //   - summarise.go: $referral-summary, a referral as a document or a page.
 //   - ledger.go: what is known of a referral's way; its Provenance.
+//   - watch.go: what is overdue, told and then made somebody's task; notice.go: the words.
 //   - share.go: which version of what each partner may have; correct.go: later ones.
 //
 // Both sides are this same package. The sender's Task and the receiver's copy are
@@ -62,6 +63,12 @@
 //
 // An Organization is created only if the partner knows none of its identifiers: the
 // receiver's own, which the Task names as owner, must not be made a second time.
+//
+// An answer that is overdue changes no status: that would be a word of the receiver's.
+// The sender is reminded by a Communication, and once as much time has gone by a Task
+// says that somebody must act, which ends by itself when the answer comes. When a
+// message is given up, a Task on that side says so: where a cancellation crosses an end,
+// on both. Nothing is given up in silence.
 //
 // What a partner has of us follows what becomes of it here: before a resource goes, its
 // version is noted for that partner, and whatever is written to it later goes there as

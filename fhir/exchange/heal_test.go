@@ -160,7 +160,7 @@ func agree(rt *rapid.T, w *world, ours fhir.Resource, copies []fhir.Resource) (c
 }
 
 // once checks that each thing of the other side's is here once.
-func once(rt *rapid.T, s *side, base string) {
+func once(rt interface{ Fatalf(string, ...any) }, s *side, base string) {
 	for _, typ := range []string{"Patient", "Practitioner", "Organization", "Goal", "ServiceRequest", "Task", "DocumentReference"} {
 		seen := map[string]bool{}
 		for _, r := range s.find(typ, "", "") {

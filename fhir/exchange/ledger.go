@@ -23,8 +23,12 @@ type ledger struct {
 
 const ledgerSpace = "referral"
 
-func (c *Courier) ledger(ctx context.Context, task string) (l ledger, err error) {
-	m, err := c.Memos.Memo(ctx, ledgerSpace, task)
+func (c *Courier) ledger(ctx context.Context, task string) (ledger, error) {
+	return ledgerOf(ctx, c.Memos, task)
+}
+
+func ledgerOf(ctx context.Context, memos fhir.Memos, task string) (l ledger, err error) {
+	m, err := memos.Memo(ctx, ledgerSpace, task)
 	if err != nil || m.Version == 0 {
 		return l, err
 	}
