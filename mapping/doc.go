@@ -5,6 +5,7 @@
 //   - one file a kind of record, with both directions.
 //   - form.go: what clients write between sessions, as Questionnaires without a score.
 //   - adjustment.go: the changes of a plan, and the Provenance that follows from them.
+//   - feelings.go: [Mapper.Follow], and the Observations that follow from a notebook.
 //   - element.go, extension.go, reading.go: elements that several kinds share.
 //   - tables.go, definition.go: code systems, ConceptMaps and extensions of our own,
 //     as files in tables/.
@@ -69,7 +70,8 @@
 // What a client writes is a response to a Questionnaire of ours without a score, with
 // author and source the client and the label PATAST. Only rated feelings become
 // Observations; words stay where they are. A report on an exercise is such a response
-// and the output of the exercise's Task.
+// and the output of the exercise's Task. The Observations are derived, as scores are:
+// a client may write a response and no Observation.
 //
 // The terms of the work (framing) are a Consent under a policy of their own that
 // grants nobody any data, as agreement to treatment does not. Consent has no element

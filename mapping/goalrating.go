@@ -27,7 +27,9 @@ func (w *writer) goalRating(r *practice.GoalRating) {
 	if r.By == "client" {
 		x.reference(extensionURL("goal-therapist"), w.target("practitioner", r.Therapist, "/therapist"))
 	}
-	w.add(rated(w.key("Observation"), meta, x).
+	w.add(fhir.NewResource(w.key("Observation")).
+		Set("meta", meta).
+		Set("extension", x.objects()).
 		Set("identifier", objects(w.identifier())).
 		Set("status", scoreStatus[status]).
 		Set("category", []*fhir.Object{fhir.Concept(observationCategory, "survey", "")}).
@@ -38,6 +40,11 @@ func (w *writer) goalRating(r *practice.GoalRating) {
 		Set("effectiveDateTime", r.Date).
 		Set("performer", some(who)).
 		Set("valueQuantity", score(r.Rating)))
+}
+
+// score is a rating from 0 to 10.
+func score(v int) *fhir.Object {
+	return fhir.NewObject().Set("value", v).Set("unit", "score").Set("system", ucum).Set("code", "{score}")
 }
 
 // goalRating reads an Observation; nil for one of something else.

@@ -225,10 +225,6 @@ func (m *Mapper) Superseded(rec practice.Record) ([]fhir.Key, error) {
 		}
 	case *practice.Exercise:
 		ks = append(ks, id("QuestionnaireResponse", "report"))
-	case *practice.NotebookEntry:
-		for _, c := range m.codes.concepts("feeling") {
-			ks = append(ks, id("Observation", c))
-		}
 	}
 	return slices.DeleteFunc(ks, func(k fhir.Key) bool {
 		return slices.ContainsFunc(now, func(r fhir.Resource) bool { return r.Key == k })

@@ -8,8 +8,8 @@ import (
 	"rapport/mapping/practice"
 )
 
-// notebook-entry → QuestionnaireResponse of the notebook, by and from the client,
-// and an Observation for each feeling that was rated. Words stay in the response.
+// notebook-entry → QuestionnaireResponse of the notebook, by and from the client.
+// What follows from the ratings is derived when it is stored: see feelings.go.
 func (w *writer) notebookEntry(r *practice.NotebookEntry) {
 	client := w.target("client", r.Client, "/client")
 	if client.IsZero() {
@@ -30,13 +30,11 @@ func (w *writer) notebookEntry(r *practice.NotebookEntry) {
 	if status == "" {
 		status = "completed"
 	}
-	entry := w.key("QuestionnaireResponse")
-	episode := w.target("episode", r.Episode, "/episode")
 	var x extensions
-	x.episode("QuestionnaireResponse", episode)
+	x.episode("QuestionnaireResponse", w.target("episode", r.Episode, "/episode"))
 	x.reference(extensionURL("notebook-exercise"), w.target("exercise", r.Exercise, "/exercise"))
 	f := notebook(w.m.codes)
-	w.add(fhir.NewResource(entry).
+	w.add(fhir.NewResource(w.key("QuestionnaireResponse")).
 		Set("meta", byClient()).
 		Set("extension", x.objects()).
 		Set("identifier", object(w.identifier()[0])).
@@ -47,30 +45,6 @@ func (w *writer) notebookEntry(r *practice.NotebookEntry) {
 		Set("author", client).
 		Set("source", client).
 		Set("item", w.answered(f, answers)))
-	for i, feeling := range r.Feelings {
-		var x extensions
-		x.episode("Observation", episode)
-		w.add(rated(w.key("Observation", feeling.Feeling), byClient(), x).
-			Set("identifier", objects(w.identifier(feeling.Feeling))).
-			Set("status", scoreStatus[status]).
-			Set("category", []*fhir.Object{fhir.Concept(observationCategory, "survey", "")}).
-			Set("code", w.concept("feeling", feeling.Feeling, fmt.Sprintf("/feelings/%d/feeling", i))).
-			Set("subject", client).
-			Set("effectiveDateTime", r.Written).
-			Set("performer", []fhir.Key{client}).
-			Set("valueQuantity", score(feeling.Rating)).
-			Set("derivedFrom", []fhir.Key{entry}))
-	}
-}
-
-// rated begins an Observation.
-func rated(k fhir.Key, meta *fhir.Object, x extensions) *fhir.Object {
-	return fhir.NewResource(k).Set("meta", meta).Set("extension", x.objects())
-}
-
-// score is a rating from 0 to 10.
-func score(v int) *fhir.Object {
-	return fhir.NewObject().Set("value", v).Set("unit", "score").Set("system", ucum).Set("code", "{score}")
 }
 
 // notebookEntry reads a response to the notebook; nil for another.

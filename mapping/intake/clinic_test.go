@@ -32,6 +32,16 @@ func TestTheWholePracticeImportsAndTellsTheCoursesItIsMeantTo(t *testing.T) {
 		}
 	}
 
+	adjusted := 0
+	for _, p := range m.of("Provenance") {
+		if strings.HasPrefix(p.Root().Get("target").Index(0).Get("reference").Text(), "CarePlan/") && p.Root().Get("activity").Exists() {
+			adjusted++
+		}
+	}
+	if adjusted != 5 {
+		t.Errorf("%d adjustments of plans have their Provenance, want 5", adjusted)
+	}
+
 	flagged := map[string]int{}
 	for _, f := range m.of("Flag") {
 		flagged[f.Root().Get("subject").Get("reference").Text()]++

@@ -92,7 +92,7 @@ func (t *memoryTx) Put(_ context.Context, r fhir.Resource, c fhir.Condition) (fh
 	if there {
 		effect = fhir.Updated
 	}
-	return fhir.Written{Head: fhir.Head{Key: r.Key, Version: 1}, Effect: effect, Resource: r}, nil
+	return fhir.Written{Head: fhir.Head{Key: r.Key, Version: 1, Updated: still()}, Effect: effect, Resource: r}, nil
 }
 
 func (t *memoryTx) Delete(_ context.Context, k fhir.Key, _ fhir.Condition) (fhir.Written, error) {
@@ -117,7 +117,11 @@ func (t *memoryTx) Derive(ctx context.Context, _ fhir.Head, rs ...fhir.Resource)
 			out = append(out, w)
 			continue
 		}
-		w, err := t.As(fhir.Act{Interaction: fhir.Update, Type: r.Type, ID: r.ID}).Put(ctx, r, fhir.Condition{SkipUnchanged: true})
+		act := fhir.Act{Interaction: fhir.Update, Type: r.Type, ID: r.ID}
+		if r.Type == "Provenance" {
+			act.Interaction = fhir.Create
+		}
+		w, err := t.As(act).Put(ctx, r, fhir.Condition{SkipUnchanged: true})
 		if err != nil {
 			return nil, err
 		}

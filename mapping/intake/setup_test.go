@@ -67,7 +67,7 @@ func config(t testing.TB, g fhir.Gate, m *site.Mapping, path, tenant string) int
 	}
 	return intake.Config{
 		Gate: g, Mapper: mapper, Site: m, Source: src, Clock: still, NewID: ids(), Tenant: tenant,
-		Instruments: l, Follow: []fhir.Follow{fhir.Deriving(instrument.NewDeriver(l))},
+		Instruments: l, Follow: append(mapper.Follow(), fhir.Deriving(instrument.NewDeriver(l))),
 	}
 }
 
