@@ -56,6 +56,7 @@ var owners = map[string][]string{
 	"github.com/alecthomas/kong":               {"cmd/gateway"},                                         // command line
 	"github.com/gofrs/uuid/v5":                 {"cmd/gateway", "mapping"},                              // ids
 	"github.com/evanphx/json-patch/v5":         {"fhir/rest"},                                           // RFC 6902
+	"github.com/parquet-go/parquet-go":         {"mapping/research"},                                    // tables for R, pandas, DuckDB
 }
 
 // seesStore: outside tests only these import fhir/store, the side below the gate.

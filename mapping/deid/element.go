@@ -151,7 +151,7 @@ func (p *pass) reference(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 	case p.of == nil:
 		return to, nothing
 	default:
-		id = p.Key.of(p.of.Secret, k)
+		id = p.Key.IDOf(p.of.Secret, k)
 	}
 	to = append(append(append(to, `{"reference":"`...), k.Type...), '/')
 	return append(append(to, id...), `"}`...), told

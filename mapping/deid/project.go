@@ -38,8 +38,8 @@ func (k Key) mac(purpose string, s Secret, text string) [32]byte {
 // resource of a type: 160 bits, 32 characters.
 func (k Key) Pseudonym(s Secret, typ string) string { return k.id(s, typ) }
 
-// of returns the id of what belongs to the holder of a secret.
-func (k Key) of(s Secret, r fhir.Key) string { return k.id(s, r.Type+"/"+r.ID) }
+// IDOf returns the id of a resource that belongs to the holder of a secret.
+func (k Key) IDOf(s Secret, r fhir.Key) string { return k.id(s, r.Type+"/"+r.ID) }
 
 func (k Key) id(s Secret, text string) string {
 	sum := k.mac("pseudonym", s, text)

@@ -3,8 +3,6 @@ package deid_test
 import (
 	"context"
 	"crypto/sha256"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,27 +13,6 @@ import (
 	"rapport/mapping/deid"
 	"rapport/mapping/instrument"
 )
-
-// fixture returns the path of something beside the project. Without it the test is
-// skipped, or fails when REQUIRE_FIXTURES=1.
-func fixture(t testing.TB, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		p := filepath.Join(dir, "shared", name)
-		if _, err := os.Stat(p); err == nil {
-			return p
-		}
-	}
-	if os.Getenv("REQUIRE_FIXTURES") == "1" {
-		t.Fatalf("shared/%s is not there, and REQUIRE_FIXTURES=1", name)
-	}
-	t.Skipf("shared/%s is not there", name)
-	return ""
-}
 
 // secret stands for one drawn at random: the tests want the same at every run.
 func secret(k fhir.Key) deid.Secret { return sha256.Sum256([]byte("drawn for " + k.String())) }

@@ -104,6 +104,21 @@ var (
 	}
 )
 
+// Codes returns which codes may leave by p: those of its systems and, of the
+// gateway's own CodeSystems among definitions, all.
+func (p *Profile) Codes(definitions []fhir.Resource) func(system, code string) bool {
+	systems := p.withDefined(definitions)
+	return func(system, code string) bool { return systems[system].has(code) }
+}
+
+func (p *Profile) withDefined(definitions []fhir.Resource) map[string]*terms {
+	out := defined(definitions)
+	for url, t := range p.systems {
+		out[url] = t
+	}
+	return out
+}
+
 // defined reads the code systems of the gateway's own definitions.
 func defined(rs []fhir.Resource) map[string]*terms {
 	out := map[string]*terms{}

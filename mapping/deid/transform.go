@@ -41,11 +41,7 @@ func New(c Config) (*Deidentifier, error) {
 	case c.Key == Key{}:
 		return nil, errors.New("deid: Key is needed: without one, pseudonyms could be guessed")
 	}
-	d := &Deidentifier{Config: c, systems: defined(c.Definitions)}
-	for url, t := range c.Profile.systems {
-		d.systems[url] = t
-	}
-	return d, nil
+	return &Deidentifier{Config: c, systems: c.Profile.withDefined(c.Definitions)}, nil
 }
 
 // HL7's and our URLs in what is written.
@@ -137,7 +133,7 @@ func (p *pass) identify(r fhir.Resource, rules *rule) (string, bool) {
 	if r.Type == "Patient" {
 		return p.Key.Pseudonym(who.Secret, r.Type), true
 	}
-	return p.Key.of(who.Secret, r.Key), true
+	return p.Key.IDOf(who.Secret, r.Key), true
 }
 
 // Subject returns the first Patient that the elements along a path refer to.

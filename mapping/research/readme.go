@@ -1,0 +1,67 @@
+package research
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// readme writes what a researcher reads first.
+func (r *Release) readme(w io.Writer, tables []table, p report, files []digest) error {
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	say("# Research release: %s", p.Project)
+	say("")
+	say("Released %s under the profile `%s`: %s. %d people; %d of those who may be in it were left out.", p.Released, p.Profile, p.Method, p.People, p.LeftOut)
+	say("")
+	say("## Files")
+	say("")
+	say("| file | what |")
+	say("|---|---|")
+	for _, t := range tables {
+		say("| `%s.csv`, `%s.parquet` | %s Both hold the same. |", t.name, t.name, t.about)
+	}
+	say("| `dictionary.csv`, `dictionary.json` | each variable: meaning, codes, missing values, instrument, rule for missing items, citation, licence |")
+	say("| `disclosure.json`, `disclosure.html` | how the release was made safe |")
+	say("| `*.ndjson` beside these | the same people as FHIR R4, with the same pseudonyms |")
+	say("")
+	say("CSV is UTF-8 with a header line; a missing value is an empty field. In R: `readr::read_csv(\"scores.csv\")`; pandas: `pandas.read_csv(\"scores.csv\")`;")
+	say("DuckDB: `SELECT * FROM 'scores.parquet'`. `pid` joins people, episodes, sessions, scores and items; `administration_id` joins scores and items; `episode_id` joins courses.")
+	say("")
+	say("## Missing values")
+	say("")
+	say("`missing_reason` in `items`: %s.", missingCodes)
+	say("A total that the publisher's rule does not give is missing; nothing is imputed.")
+	say("")
+	say("## How it was made safe")
+	say("")
+	if r.profile.Shifts {
+		say("Dates in the NDJSON files are shifted: for each person by a number of whole weeks of their own, 1 to 52 backwards, so that intervals and weekdays are the true ones")
+		say("and dates of two people cannot be compared. This is not Safe Harbor; the release rests on an expert's determination (45 CFR 164.514(b)(1)).")
+	} else {
+		say("No date is told but years (45 CFR 164.514(b)(2)). Within a course of therapy, dates are told as days from its first day; the tables do the same.")
+	}
+	say("Tables tell days from the first day of a person's first course of therapy (day 0), which are the same under either profile.")
+	say("")
+	say("Pseudonyms come from random numbers and a key of this project alone; in a release for another project the same person has another one. Names, numbers, texts, addresses and")
+	say("identifiers of any kind were not scrubbed but never copied: what leaves is on a list. Codes of diagnoses that fewer than %d people have are told as their category or block, or not at all.", p.K)
+	say("")
+	say("Each combination of gender, years of birth, state and years of start is that of at least %d people (the smallest has %d): %s.", p.K, p.Smallest, strings.Join(p.Quasi, "; "))
+	if p.SmallestDated > 0 && p.SmallestDated < p.K {
+		say("Counting the shifted year of the first date in the NDJSON files as well, the smallest has %d: use the tables alone where that is too few.", p.SmallestDated)
+	}
+	say("Of %s, both values occur in %d of %d combinations.", p.Diversity.Of, p.Diversity.Diverse, p.Diversity.Classes)
+	say("")
+	say("**Answer patterns stay linkable.** Whoever knows how somebody answered a questionnaire, or has another release with the same answers, may recognise the row by the answers themselves,")
+	say("also between two projects. Do not try to find out who somebody is, do not join the files with others about the same people, and pass them on to nobody.")
+	say("")
+	say("## SHA-256")
+	say("")
+	say("```")
+	for _, f := range files {
+		say("%s  %s", f.SHA256, f.Name)
+	}
+	say("```")
+	_, err := io.WriteString(w, b.String())
+	return err
+}

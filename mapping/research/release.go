@@ -1,0 +1,179 @@
+package research
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"rapport/fhir"
+	"rapport/mapping/deid"
+	"rapport/mapping/instrument"
+)
+
+// Defaults of a Config.
+const (
+	DefaultK    = 11        // the US CMS small-cell practice
+	DefaultLeft = 1.0 / 6.0 // of the people may be left out
+)
+
+// Config is what a Release needs. Fields without a default are required.
+type Config struct {
+	Project string // its name: releases of one are compared, pseudonyms are its own
+	Profile string // of package deid; "" is [deid.Expert]
+	K       int    // 0 is [DefaultK]
+	Left    float64
+	// Key returns the key of a project: the same for ever, another for another project.
+	Key         func(ctx context.Context, project string) (deid.Key, error)
+	Secrets     deid.Secrets
+	History     History
+	Instruments *instrument.Library
+	// Definitions holds the CodeSystems of the gateway: mapping.Definitions and
+	// those of the instruments.
+	Definitions []fhir.Resource
+	// Stamp is the time of the release: the same when an interrupted job goes on.
+	Stamp time.Time
+}
+
+// Release makes the research release of a project: who is in it, what leaves of each
+// resource, tables, dictionary and report. One serves one job, and is used by one
+// goroutine at a time. With the same Config and the same data it gives the same
+// bytes.
+type Release struct {
+	c       Config
+	profile *deid.Profile
+	key     deid.Key
+	cohort  *cohort
+	deid    *deid.Deidentifier
+	past    []Past
+	members Members
+	choice  choice
+	count   transformed
+}
+
+// transformed counts what became of the resources.
+type transformed struct{ kept, dropped int }
+
+// New makes a Release.
+func New(c Config) (*Release, error) {
+	if c.Profile == "" {
+		c.Profile = deid.Expert
+	}
+	if c.K == 0 {
+		c.K = DefaultK
+	}
+	if c.Left == 0 {
+		c.Left = DefaultLeft
+	}
+	switch {
+	case c.Project == "", c.Key == nil, c.Secrets == nil, c.History == nil, c.Instruments == nil, len(c.Definitions) == 0, c.Stamp.IsZero():
+		return nil, errors.New("research: Project, Key, Secrets, History, Instruments, Definitions and Stamp are needed")
+	case c.K < 1, c.Left < 0, c.Left >= 1:
+		return nil, errors.New("research: K is at least 1, and Left a share below 1")
+	}
+	p, err := deid.Embedded(c.Profile)
+	if err != nil {
+		return nil, err
+	}
+	return &Release{c: c, profile: p}, nil
+}
+
+// Stamp returns the time that is told of everything in the release.
+func (r *Release) Stamp() time.Time { return r.c.Stamp }
+
+// Survey reads who would be in the release and decides how it is generalised. It refuses,
+// with [fhir.BusinessRule], a release of too few people, one that cannot be made safe
+// by generalising and leaving out, and one that differs from an earlier one of
+// the project by so few that these could be told.
+func (r *Release) Survey(ctx context.Context, all func(types ...string) iter.Seq2[fhir.Resource, error]) error {
+	var err error
+	if r.key, err = r.c.Key(ctx, r.c.Project); err != nil {
+		return fmt.Errorf("research: the key of a project: %w", err)
+	}
+	if r.past, err = r.c.History.Past(ctx, r.c.Project); err != nil {
+		return fmt.Errorf("research: earlier releases: %w", err)
+	}
+	c := newCohort(r.c.Instruments, r.profile.Codes(r.c.Definitions))
+	if err := c.read(all); err != nil {
+		return err
+	}
+	oldest := r.c.Stamp.UTC().Year() - 90
+	quasis := make([]quasi, len(c.people))
+	for i, p := range c.people {
+		// What is shifted in the resources is shifted here too: the true year beside a
+		// shifted date would tell of the shift.
+		if p.secret, err = r.c.Secrets.Secret(ctx, p.key); err != nil {
+			return err
+		}
+		quasis[i] = p.quasi
+		if start := c.baseline(p); !start.IsZero() {
+			if r.profile.Shifts {
+				start = start.AddDate(0, 0, r.key.Shift(p.secret))
+			}
+			quasis[i].start = start.Year()
+		}
+	}
+	var ok bool
+	if r.choice, ok = generalise(quasis, r.c.K, oldest, r.c.Left); !ok {
+		return fhir.Errorf(fhir.BusinessRule, "", "There are too few people, or too few who are alike, for a release in which each combination of gender, "+
+			"years of birth, state and year of start is that of %d or more. Wait for more people, or export a larger group.", r.c.K)
+	}
+	c.settle(r.choice, quasis, oldest, r.key)
+	r.members = membersOf(c.pids())
+	if err := apart(r.members, r.past, r.c.K); err != nil {
+		return err
+	}
+	if err := c.settings(ctx, r.c.Secrets, r.c.K); err != nil {
+		return err
+	}
+	c.diagnose(r.c.K)
+	r.cohort = c
+	r.deid, err = deid.New(deid.Config{
+		Profile: r.profile, Key: r.key, Instruments: r.c.Instruments, Definitions: r.c.Definitions,
+		Person: c.person, Setting: c.setting, Diagnosis: c.diagnosis,
+	})
+	return err
+}
+
+// Transform rewrites a resource; it implements [fhir.Transform].
+func (r *Release) Transform(ctx context.Context, res fhir.Resource) (fhir.Resource, bool, error) {
+	if r.deid == nil {
+		return fhir.Resource{}, false, errors.New("research: Transform before Survey")
+	}
+	out, keep, err := r.deid.Transform(ctx, res)
+	if keep {
+		r.count.kept++
+	} else {
+		r.count.dropped++
+	}
+	return out, keep, err
+}
+
+// Attach writes tables, dictionary, disclosure report and a readme, and records
+// the release in the history of its project. It reads nothing more: what the tables
+// tell was read by Survey.
+func (r *Release) Attach(ctx context.Context, _ func(types ...string) iter.Seq2[fhir.Resource, error], create func(name, mediaType string) (io.WriteCloser, error)) error {
+	if r.cohort == nil {
+		return errors.New("research: Attach before Survey")
+	}
+	p := parcel{create: create}
+	tables := r.tables()
+	for i := range tables {
+		t := &tables[i]
+		p.write(t.name+".csv", "text/csv;charset=utf-8;header=present", t.writeCSV)
+		p.write(t.name+".parquet", "application/vnd.apache.parquet", t.writeParquet)
+	}
+	entries := r.dictionary(tables)
+	p.write("dictionary.csv", "text/csv;charset=utf-8;header=present", entries.writeCSV)
+	p.write("dictionary.json", "application/json", entries.writeJSON)
+	report := r.report()
+	p.write("disclosure.json", "application/json", report.writeJSON)
+	p.write("disclosure.html", "text/html;charset=utf-8", report.writeHTML)
+	p.write("README.md", "text/markdown;charset=utf-8", func(w io.Writer) error { return r.readme(w, tables, report, p.files) })
+	if p.err != nil {
+		return p.err
+	}
+	return r.c.History.Record(ctx, r.c.Project, r.past, Past{At: r.c.Stamp, Profile: r.profile.Name, Members: r.members})
+}
