@@ -134,8 +134,9 @@ func (j *derivation) compare(ctx context.Context, in *Instrument, s Score, w abo
 	if s.Total().Value == nil || !ok {
 		return c, nil, nil
 	}
-	if t, err = in.Total().timeline(ctx, j.in, w.subject); err != nil || len(t) == 0 {
-		return c, t, err
+	t, err = in.Total().timeline(ctx, j.in, w.subject)
+	if err != nil || len(t) == 0 {
+		return in.compare(s.Total(), nil), nil, err
 	}
 	course, err := courseOf(ctx, j.in, w)
 	return in.compare(s.Total(), t.without(scoreKey(w.key)).earlier(course, at)), t, err

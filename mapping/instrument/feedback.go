@@ -9,15 +9,24 @@ import (
 )
 
 // Feedback is what somebody who has just handed in a response is told: plain
-// facts, each as the instrument's file has it, no advice.
+// facts, each as the instrument's file has it, no advice, and sentences of them.
 type Feedback struct {
-	Instrument string       `json:"instrument"` // slug
-	Title      string       `json:"title"`
-	Response   string       `json:"response"` // QuestionnaireResponse/id
-	Scores     []ScaleFacts `json:"scores"`   // the total first
-	First      *ChangeFacts `json:"sinceFirst,omitempty"`
-	Last       *ChangeFacts `json:"sinceLast,omitempty"`
-	Risks      []RiskFacts  `json:"risks,omitempty"`
+	Instrument string        `json:"instrument"` // slug
+	Title      string        `json:"title"`
+	Response   string        `json:"response"` // QuestionnaireResponse/id
+	Scores     []ScaleFacts  `json:"scores"`   // the total first
+	First      *ChangeFacts  `json:"sinceFirst,omitempty"`
+	Last       *ChangeFacts  `json:"sinceLast,omitempty"`
+	OwnMean    *OwnMeanFacts `json:"ownMean,omitempty"`
+	Risks      []RiskFacts   `json:"risks,omitempty"`
+
+	// What follows [Library.Tell] makes of the above.
+	Language     string `json:"language"` // of the sentences, BCP 47
+	ForClinician string `json:"forClinician"`
+	ForClient    string `json:"forClient,omitempty"` // none where a practitioner answers
+	Safety       string `json:"safety,omitempty"`    // for the client, where a risk fired
+
+	informant string
 }
 
 // ScaleFacts is one score.
@@ -54,6 +63,21 @@ type ChangeFacts struct {
 	Recovery         bool   `json:"recovery,omitempty"`
 	ReliableRecovery bool   `json:"reliableRecovery,omitempty"`
 	Source           string `json:"source,omitempty"` // of the class
+	Task             string `json:"task,omitempty"`   // Task/id that waits because of a deterioration
+}
+
+// OwnMeanFacts is a score beside the mean of the person's own earlier ones of the
+// course of therapy.
+type OwnMeanFacts struct {
+	Earlier int     `json:"earlier"`          // so many there are
+	Least   int     `json:"least"`            // so many there must be
+	Mean    *Points `json:"mean,omitempty"`   // to hundredths; absent: too few
+	Change  *Points `json:"change,omitempty"` // now − mean
+	Drop    bool    `json:"drop"`
+	Fall    Points  `json:"fall"` // this far below the mean is a drop
+	Source  string  `json:"source"`
+	Flag    string  `json:"flag,omitempty"` // Flag/id, where one is active for it
+	Task    string  `json:"task,omitempty"` // Task/id that waits because of a drop
 }
 
 // RiskFacts is a risk that fired and what came of it.
@@ -81,16 +105,24 @@ func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource,
 		return Feedback{}, err
 	}
 	w := aboutOf(qr)
-	out := Feedback{Instrument: in.Slug, Title: in.Title, Response: qr.Key.String()}
+	out := Feedback{Instrument: in.Slug, Title: in.Title, Response: qr.Key.String(), informant: in.Subject}
 	for _, sc := range s.Scales {
 		out.Scores = append(out.Scores, in.scaleFacts(sc))
 	}
 	j := &derivation{library: l, in: remember(r)}
-	c, _, err := j.compare(ctx, in, s, w)
+	for _, d := range derived {
+		if !d.IsZero() {
+			j.in.seen[d.Key] = answer{Resource: d}
+		}
+	}
+	c, t, err := j.compare(ctx, in, s, w)
 	if err != nil {
 		return Feedback{}, fmt.Errorf("earlier scores: %w", err)
 	}
-	out.First, out.Last = in.changeFacts(c.first), in.changeFacts(c.last)
+	out.First, out.Last, out.OwnMean = in.changeFacts(c.first), in.changeFacts(c.last), in.ownMeanFacts(c.own)
+	if err := j.waits(ctx, in, w, t, &out); err != nil {
+		return Feedback{}, err
+	}
 	for _, risk := range s.Risks {
 		f, err := in.riskFacts(ctx, r, w, risk, derived)
 		if err != nil {
@@ -98,6 +130,7 @@ func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource,
 		}
 		out.Risks = append(out.Risks, f)
 	}
+	l.Tell(&out)
 	return out, nil
 }
 
@@ -127,6 +160,64 @@ func (in *Instrument) changeFacts(c *since) *ChangeFacts {
 		f.Source = strings.TrimSpace(in.Change.Source)
 	}
 	return f
+}
+
+func (in *Instrument) ownMeanFacts(c *ownCompare) *OwnMeanFacts {
+	if c == nil {
+		return nil
+	}
+	rule := in.OwnMean
+	f := &OwnMeanFacts{Earlier: c.earlier, Least: rule.Least, Fall: rule.Fall, Drop: c.drop, Source: rule.Source}
+	if c.enough {
+		f.Mean, f.Change = &c.mean, &c.change
+	}
+	return f
+}
+
+// waits names the task and the flag by which somebody was asked to look at a change.
+func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timeline, out *Feedback) error {
+	for _, a := range in.alerts() {
+		called := out.First != nil && out.First.Class == ReliableDeterioration
+		if a.since == sinceOwnMean {
+			called = out.OwnMean != nil && out.OwnMean.Drop
+		}
+		if !called {
+			continue
+		}
+		from := []fhir.Key{w.key}
+		for _, p := range t {
+			if a.calls(p) {
+				from = append(from, p.from)
+			}
+		}
+		task, flag := "", ""
+		for _, k := range from {
+			r, err := visible(ctx, j.in, a.taskOf(k))
+			if err != nil {
+				return err
+			}
+			if r.IsZero() || !open(r) {
+				continue
+			}
+			task = r.Key.String()
+			if !a.flag {
+				break
+			}
+			if r, err = visible(ctx, j.in, a.flagOf(k)); err != nil {
+				return err
+			}
+			if !r.IsZero() && r.Root().Get("status").Text() == "active" {
+				flag = r.Key.String()
+			}
+			break
+		}
+		if a.since == sinceOwnMean {
+			out.OwnMean.Task, out.OwnMean.Flag = task, flag
+		} else {
+			out.First.Task = task
+		}
+	}
+	return nil
 }
 
 func (in *Instrument) riskFacts(ctx context.Context, r fhir.Reader, w about, risk *Risk, derived []fhir.Resource) (RiskFacts, error) {

@@ -3,6 +3,7 @@ package instrument
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -21,6 +22,7 @@ func TestFeedbackIsPlainFacts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		f.Language, f.ForClinician, f.ForClient, f.Safety = "", "", "", "" // see words_test.go
 		got, err := json.Marshal(f)
 		if err != nil {
 			t.Fatal(err)
@@ -34,7 +36,7 @@ func TestFeedbackIsPlainFacts(t *testing.T) {
 			`"sinceLast":{"observation":"` + Derived("Observation", fhir.Key{Type: "QuestionnaireResponse", ID: "a"}, "score").String() + `","date":"2026-01-05","score":16,"change":-9,` +
 			`"class":"reliable-improvement","recovery":true,"reliableRecovery":true,"source":"` + in.Change.Source + `"},` +
 			`"risks":[{"risk":"phq-9-item-9","display":"` + in.Risks[0].Display + `","source":"` + strings.ReplaceAll(in.Risks[0].Source, "&", `\u0026`) + `",` +
-			`"flag":"` + of("Flag", derived)[0].Key.String() + `","task":"` + of("Task", derived)[0].Key.String() + `"}]}`
+			`"flag":"` + of("Flag", derived)[0].Key.String() + `","task":"` + of("Task", derived)[0].Key.String() + `"}],"language":"","forClinician":""}`
 		if d := cmp.Diff(want, string(got)); d != "" {
 			t.Error(d)
 		}
@@ -43,4 +45,48 @@ func TestFeedbackIsPlainFacts(t *testing.T) {
 	if _, err := library(t).Feedback(context.Background(), s, other, nil); !fhir.Is(err, fhir.NotSupported) {
 		t.Errorf("another questionnaire: %v", err)
 	}
+}
+
+func TestFeedbackNamesTheTaskThatWaitsBecauseOfAChange(t *testing.T) {
+	d := NewDeriver(library(t))
+	s := newShelf()
+	told := func(f form) Feedback {
+		t.Helper()
+		qr := f.resource(t, d)
+		made := hand(t, d, s, qr)
+		a, err := d.library.Feedback(context.Background(), s, qr, made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := d.library.Feedback(context.Background(), s, qr, nil)
+		if diff := cmp.Diff(inJSON(t, a), inJSON(t, b)); diff != "" || err != nil {
+			t.Errorf("told otherwise afterwards: %s, %v", diff, err)
+		}
+		return a
+	}
+	told(phq("a", "2026-01-05", "111110000"))
+	f := told(phq("b", "2026-01-12", "222222000"))
+	if task := (alert{slug: "deterioration"}).taskOf(form{id: "b"}.key()).String(); f.First.Task != task {
+		t.Errorf("%+v", f.First)
+	}
+	if next := told(phq("c", "2026-01-19", "222222000")); next.First.Task != f.First.Task {
+		t.Errorf("the next of the run: %+v", next.First)
+	}
+	for i, digits := range []string{"9999", "9999", "9999"} {
+		if f := told(check(fmt.Sprintf("r%d", i), fmt.Sprintf("2026-01-%02d", i+1), digits)); f.OwnMean.Mean != nil || f.OwnMean.Earlier != i || f.OwnMean.Drop {
+			t.Errorf("%+v", f.OwnMean)
+		}
+	}
+	if m := told(check("r3", "2026-01-09", "5555")).OwnMean; !m.Drop || m.Mean.Cmp(PointsOf(36)) != 0 || m.Change.Cmp(PointsOf(-16)) != 0 || m.Task == "" || m.Flag == "" {
+		t.Errorf("%+v", m)
+	}
+}
+
+func inJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

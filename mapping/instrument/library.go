@@ -23,6 +23,8 @@ type Library struct {
 	// byScore is by system|code of the first scale. Versions of an instrument may share
 	// it; then it is the first of them.
 	byScore map[string]*Instrument
+
+	words *words
 }
 
 // Load returns the instruments that the product ships.
@@ -35,7 +37,8 @@ func Load() (*Library, error) {
 }
 
 // LoadFrom reads instruments from folders of files. All faults are reported,
-// each with file and line; with any of them there is no Library.
+// each with file and line; with any of them there is no Library. It speaks English
+// in general words: see [Library.With].
 func LoadFrom(files fs.FS) (*Library, error) {
 	dirs, err := fs.ReadDir(files, ".")
 	if err != nil {
@@ -59,7 +62,7 @@ func LoadFrom(files fs.FS) (*Library, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("instruments: %w", err)
 	}
-	return l, nil
+	return l.With(Voice{})
 }
 
 func (l *Library) add(in *Instrument) error {

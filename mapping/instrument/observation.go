@@ -135,7 +135,7 @@ func (in *Instrument) components(s Score, m Measured) (out []*fhir.Object) {
 		}
 		out = append(out, c.Set("interpretation", marks))
 	}
-	if own := m.compared.own; own != nil {
+	if own := m.compared.own; own != nil && own.enough {
 		c := fhir.NewObject().
 			Set("code", fhir.Concept(ChangeCodes, sinceOwnMean, in.changeDisplay(sinceOwnMean))).
 			Set("valueQuantity", points(own.change))

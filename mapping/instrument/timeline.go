@@ -133,7 +133,7 @@ func (t timeline) earlier(c course, at int64) timeline {
 // compared is what a score comes to beside earlier ones.
 type compared struct {
 	first, last *since      // nil: there is none before
-	own         *ownCompare // nil: too few, or no rule
+	own         *ownCompare // nil: no rule
 }
 
 // since is the change from an earlier score.
@@ -146,6 +146,7 @@ type since struct {
 // ownCompare is a score beside the mean of the person's own earlier ones.
 type ownCompare struct {
 	earlier int    // of so many scores
+	enough  bool   // for a mean; otherwise nothing more is told
 	mean    Points // to hundredths
 	change  Points // now − mean
 	drop    bool   // by the rule, exactly
@@ -153,22 +154,28 @@ type ownCompare struct {
 
 // compare sets a score against earlier ones.
 func (in *Instrument) compare(sc ScaleScore, before timeline) (c compared) {
-	if sc.Value == nil || len(before) == 0 {
+	if sc.Value == nil {
+		return c
+	}
+	c.own = in.ownCompare(sc, before)
+	if len(before) == 0 {
 		return c
 	}
 	first, last := before[0], before[len(before)-1]
 	c.first = &since{sinceFirst, first, in.Shift(sc.Scale, first.points, *sc.Value)}
 	c.last = &since{sinceLast, last, in.Shift(sc.Scale, last.points, *sc.Value)}
-	c.own = in.ownCompare(sc, before)
 	return c
 }
 
 func (in *Instrument) ownCompare(sc ScaleScore, before timeline) *ownCompare {
 	rule := in.OwnMean
-	if rule == nil || in.scales[rule.Scale] != sc.Scale || len(before) < rule.Least {
+	if rule == nil || in.scales[rule.Scale] != sc.Scale {
 		return nil
 	}
 	n, sum := len(before), Points{}
+	if n < rule.Least {
+		return &ownCompare{earlier: n}
+	}
 	for _, p := range before {
 		sum = sum.Plus(p.points)
 	}
@@ -177,7 +184,7 @@ func (in *Instrument) ownCompare(sc ScaleScore, before timeline) *ownCompare {
 		fall = PointsOf(0).Minus(fall)
 	}
 	mean := sum.over(n)
-	return &ownCompare{earlier: n, mean: mean, change: sc.Value.Minus(mean), drop: fall.Cmp(rule.Fall.Times(n)) >= 0}
+	return &ownCompare{earlier: n, enough: true, mean: mean, change: sc.Value.Minus(mean), drop: fall.Cmp(rule.Fall.Times(n)) >= 0}
 }
 
 // told lists the changes that stand with a score; where the first score and the

@@ -1,0 +1,282 @@
+package instrument
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rapport/fhir"
+)
+
+//go:embed wording
+var wordings embed.FS
+
+// Voice is how a practice words what it tells about a response.
+type Voice struct {
+	Language string // of the texts that ship, BCP 47; "" is "en"
+	// Safety is the practice's own text for a client whose answer needs a person
+	// today: whom to turn to, with numbers that are right where they live. "" is a
+	// general one that names neither.
+	Safety string
+}
+
+// words are the texts of one language.
+type words struct {
+	Language  string `yaml:"language"`
+	Clinician struct {
+		Score      string  `yaml:"score"`
+		Band       string  `yaml:"band"`
+		None       string  `yaml:"none"`
+		Estimated  string  `yaml:"estimated"`
+		Only       string  `yaml:"only"`
+		SinceFirst classed `yaml:"sinceFirst"`
+		SinceLast  classed `yaml:"sinceLast"`
+		OwnMean    against `yaml:"ownMean"`
+		Risk       string  `yaml:"risk"`
+	} `yaml:"clinician"`
+	Client struct {
+		Thanks     string  `yaml:"thanks"`
+		Higher     string  `yaml:"higher"`
+		Lower      string  `yaml:"lower"`
+		None       string  `yaml:"none"`
+		Only       string  `yaml:"only"`
+		SinceFirst classed `yaml:"sinceFirst"`
+		OwnMean    against `yaml:"ownMean"`
+	} `yaml:"client"`
+	Safety string `yaml:"safety"`
+}
+
+// classed is a text for each thing that a change may amount to.
+type classed struct {
+	Improvement      string `yaml:"reliable-improvement"`
+	ReliableRecovery string `yaml:"reliable-recovery"`
+	Recovery         string `yaml:"recovery"`
+	NoChange         string `yaml:"no-reliable-change"`
+	Deterioration    string `yaml:"reliable-deterioration"`
+	Unclassified     string `yaml:"unclassified"`
+}
+
+// against is a text for each way in which a score may lie to the person's own mean.
+type against struct {
+	Few    string `yaml:"few"`
+	Steady string `yaml:"steady"`
+	Drop   string `yaml:"drop"`
+}
+
+// readWords reads the texts of a language.
+func readWords(language string) (*words, error) {
+	file := path.Join("wording", language+".yaml")
+	src, err := fs.ReadFile(wordings, file)
+	if err != nil {
+		return nil, fhir.Errorf(fhir.Value, "", "there are no texts in the language %q; there are those in %s", language, strings.Join(languages(), ", "))
+	}
+	w := &words{}
+	if err := decode(file, src, w); err != nil {
+		return nil, err
+	}
+	return w, w.check(file)
+}
+
+func languages() (out []string) {
+	es, _ := fs.ReadDir(wordings, "wording") // it is part of the program
+	for _, e := range es {
+		out = append(out, strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	return out
+}
+
+// With returns the library with a practice's voice in what [Library.Tell] says; l
+// stays as it is.
+//
+// Errors: [fhir.Value] for a language that does not ship.
+func (l *Library) With(v Voice) (*Library, error) {
+	language := v.Language
+	if language == "" {
+		language = "en"
+	}
+	w, err := readWords(language)
+	if err != nil {
+		return nil, err
+	}
+	if s := strings.TrimSpace(v.Safety); s != "" {
+		w.Safety = s
+	}
+	out := *l
+	out.words = w
+	return &out, nil
+}
+
+// Tell puts plain sentences of the facts into a Feedback: for the clinician, for the
+// client, and where a risk fired the practice's safety text. Whoever leaves facts out
+// of a Feedback calls it again.
+func (l *Library) Tell(f *Feedback) {
+	w := l.words
+	f.Language, f.ForClinician, f.ForClient, f.Safety = w.Language, w.clinician(f), "", ""
+	if f.informant != "practitioner" {
+		f.ForClient = w.client(f)
+	}
+	if len(f.Risks) > 0 {
+		f.Safety = w.Safety
+	}
+}
+
+func (w *words) clinician(f *Feedback) string {
+	t := w.Clinician
+	if len(f.Scores) == 0 || f.Scores[0].Score == nil {
+		return join(w.risks(f), fill(t.None, "title", f.Title))
+	}
+	total := f.Scores[0]
+	score := t.Score
+	if total.Band != nil {
+		score = t.Band
+	}
+	out := []string{w.risks(f), fill(score, numbers(f)...)}
+	if total.Estimated {
+		out = append(out, t.Estimated)
+	}
+	switch {
+	case f.First != nil:
+		out = append(out, fill(t.SinceFirst.of(f.First), f.First.numbers()...))
+	case f.OwnMean == nil:
+		out = append(out, t.Only)
+	}
+	if f.Last != nil && f.First != nil && f.Last.Observation != f.First.Observation {
+		out = append(out, fill(t.SinceLast.of(f.Last), f.Last.numbers()...))
+	}
+	if f.OwnMean != nil {
+		out = append(out, fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...))
+	}
+	return join(out...)
+}
+
+func (w *words) risks(f *Feedback) string {
+	var out []string
+	for _, r := range f.Risks {
+		out = append(out, fill(w.Clinician.Risk, "display", r.Display))
+	}
+	return join(out...)
+}
+
+// client words it for the client. A rule of one's own mean says more than the change
+// since the first answers; only one of them is told.
+func (w *words) client(f *Feedback) string {
+	t := w.Client
+	if len(f.Scores) == 0 || f.Scores[0].Score == nil {
+		return join(t.Thanks, t.None)
+	}
+	score, compared := t.Higher, t.Only
+	if f.Scores[0].Worse == "lower" {
+		score = t.Lower
+	}
+	switch {
+	case f.OwnMean != nil:
+		compared = fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...)
+	case f.First != nil:
+		compared = fill(t.SinceFirst.of(f.First), f.First.numbers()...)
+	}
+	return join(t.Thanks, fill(score, numbers(f)...), compared)
+}
+
+// of picks the text of what a change amounts to.
+func (c classed) of(f *ChangeFacts) string {
+	switch {
+	case f.ReliableRecovery:
+		return c.ReliableRecovery
+	case f.Class == ReliableImprovement:
+		return c.Improvement
+	case f.Class == ReliableDeterioration:
+		return c.Deterioration
+	case f.Recovery:
+		return c.Recovery
+	case f.Class == NoReliableChange:
+		return c.NoChange
+	}
+	return c.Unclassified
+}
+
+func (a against) of(f *OwnMeanFacts) string {
+	switch {
+	case f.Mean == nil:
+		return a.Few
+	case f.Drop:
+		return a.Drop
+	}
+	return a.Steady
+}
+
+// numbers are the names that texts about a score may fill in: title, score, low,
+// high, band.
+func numbers(f *Feedback) []string {
+	s := f.Scores[0]
+	out := []string{"title", f.Title, "score", s.Score.String(), "low", s.Low.String(), "high", s.High.String()}
+	if s.Band != nil {
+		out = append(out, "band", strings.ToLower(s.Band.Label[:1])+s.Band.Label[1:])
+	}
+	return out
+}
+
+// numbers are those of texts about a change: from, change.
+func (f *ChangeFacts) numbers() []string {
+	return []string{"from", f.Score.String(), "change", signed(f.Change)}
+}
+
+// numbers are those of texts about one's own mean: earlier, least, fall, mean, change.
+func (f *OwnMeanFacts) numbers() []string {
+	out := []string{"earlier", strconv.Itoa(f.Earlier), "least", strconv.Itoa(f.Least), "fall", f.Fall.String()}
+	if f.Mean != nil {
+		out = append(out, "mean", f.Mean.String(), "change", signed(*f.Change))
+	}
+	return out
+}
+
+// signed writes a change with its sign.
+func signed(p Points) string {
+	if p.Cmp(PointsOf(0)) > 0 {
+		return "+" + p.String()
+	}
+	return p.String()
+}
+
+// gap is a name in braces.
+var gap = regexp.MustCompile(`\{[A-Za-z]+\}`)
+
+// fill puts values in the place of names. It says a name that has no value in the
+// text, rather than an empty one; a test sees to it that none is left.
+func fill(text string, pairs ...string) string {
+	return gap.ReplaceAllStringFunc(text, func(name string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if name == "{"+pairs[i]+"}" {
+				return pairs[i+1]
+			}
+		}
+		return name
+	})
+}
+
+func join(sentences ...string) string {
+	return strings.Join(slices.DeleteFunc(sentences, func(s string) bool { return s == "" }), " ")
+}
+
+// check finds a text that is missing.
+func (w *words) check(file string) error {
+	for name, c := range map[string]classed{"clinician.sinceFirst": w.Clinician.SinceFirst, "clinician.sinceLast": w.Clinician.SinceLast, "client.sinceFirst": w.Client.SinceFirst} {
+		if slices.Contains([]string{c.Improvement, c.ReliableRecovery, c.Recovery, c.NoChange, c.Deterioration, c.Unclassified}, "") {
+			return fmt.Errorf("%s: a text is missing in %s", file, name)
+		}
+	}
+	for name, a := range map[string]against{"clinician.ownMean": w.Clinician.OwnMean, "client.ownMean": w.Client.OwnMean} {
+		if slices.Contains([]string{a.Few, a.Steady, a.Drop}, "") {
+			return fmt.Errorf("%s: a text is missing in %s", file, name)
+		}
+	}
+	c, k := w.Clinician, w.Client
+	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Estimated, c.Only, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Only}, "") {
+		return fmt.Errorf("%s: a text is missing", file)
+	}
+	return nil
+}
