@@ -28,6 +28,9 @@ type Practice struct {
 	Follow   func(tenant string) ([]fhir.Follow, error)
 	Validate *validate.Validator
 	Library  *instrument.Library
+	// Voiced returns the Library that speaks with a tenant's voice, see
+	// [instrument.Library.With]; nil: Library itself, in general words.
+	Voiced func(tenant string) *instrument.Library
 	// Notes returns the notes gate of a principal; (*policy.Guard).Notes is it.
 	Notes func(policy.Principal) *policy.Notes
 	// Rules returns by what a tenant's due and overdue are worked out: its time zone
@@ -130,7 +133,11 @@ func (c *Config) clerkOf(p policy.Principal) (*clerk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &clerk{Practice: c.Practice, gate: c.Gates.For(p), mapper: m, follow: follow}, nil
+	voiced := c.Practice.Library
+	if c.Practice.Voiced != nil {
+		voiced = c.Practice.Voiced(p.Tenant)
+	}
+	return &clerk{Practice: c.Practice, gate: c.Gates.For(p), mapper: m, follow: follow, voiced: voiced}, nil
 }
 
 // dryRun reads the one parameter that there is.

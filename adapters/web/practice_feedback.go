@@ -25,7 +25,7 @@ func (j *job) assess(ctx context.Context, tx fhir.Tx, qr fhir.Resource, derived 
 		made = append(made, w.Resource)
 	}
 	in := tx.As(fhir.Act{Interaction: fhir.Read, Type: qr.Type, ID: qr.ID})
-	f, err := j.Library.Feedback(ctx, in, qr, made)
+	f, err := j.voiced.Feedback(ctx, in, qr, made)
 	if err != nil {
 		return nil, err
 	}
@@ -35,15 +35,15 @@ func (j *job) assess(ctx context.Context, tx fhir.Tx, qr fhir.Resource, derived 
 		return nil, err
 	}
 	if score.IsZero() {
-		a.Scores, a.First, a.Last = []instrument.ScaleFacts{}, nil, nil
+		a.Scores, a.First, a.Last, a.OwnMean = []instrument.ScaleFacts{}, nil, nil, nil
+		j.voiced.Tell(&a.Feedback)
 		return a, nil
 	}
 	a.Observation = score.Key.String()
 	if err := agree(a.Feedback, score); err != nil {
 		return nil, err
 	}
-	// A change is told as it was stored: an earlier score that came in since does not
-	// alter what this one said of itself.
+	// A change is told as it is stored: who stored it may have seen less, or more.
 	once := a.First != nil && a.Last != nil && a.First.Observation == a.Last.Observation
 	if !stands(a.First, score, "since-first") {
 		a.First = nil
@@ -51,6 +51,10 @@ func (j *job) assess(ctx context.Context, tx fhir.Tx, qr fhir.Resource, derived 
 	if once && a.First == nil || !once && !stands(a.Last, score, "since-last") {
 		a.Last = nil
 	}
+	if m := a.OwnMean; m != nil && m.Mean != nil && !holds(score, "since-own-mean", *m.Change) {
+		a.OwnMean = nil
+	}
+	j.voiced.Tell(&a.Feedback)
 	return a, nil
 }
 
@@ -86,13 +90,15 @@ func agree(f instrument.Feedback, score fhir.Resource) error {
 
 // stands reports whether a change is among the components of a score.
 func stands(c *instrument.ChangeFacts, score fhir.Resource, code string) bool {
-	if c == nil {
-		return false
-	}
+	return c != nil && holds(score, code, c.Change)
+}
+
+// holds reports whether a score has a component with a code and a value.
+func holds(score fhir.Resource, code string, points instrument.Points) bool {
 	for part := range score.Root().Get("component").Elements() {
 		if part.Get("code").HasCoding(instrument.ChangeCodes, code) {
 			p, err := instrument.ParsePoints(part.At("valueQuantity", "value").Decimal())
-			return err == nil && p.Cmp(c.Change) == 0
+			return err == nil && p.Cmp(points) == 0
 		}
 	}
 	return false

@@ -7,6 +7,7 @@ import (
 
 	"rapport/fhir"
 	"rapport/mapping"
+	"rapport/mapping/instrument"
 	"rapport/mapping/practice"
 )
 
@@ -16,6 +17,7 @@ type clerk struct {
 	gate   fhir.Gate
 	mapper *mapping.Mapper
 	follow []fhir.Follow
+	voiced *instrument.Library // what is told is told by it
 }
 
 // job is one record on its way into the store.
