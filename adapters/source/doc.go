@@ -1,9 +1,9 @@
 // Package source reads what a practice's system hands over into the tables and
-// rows that mapping/intake imports: a folder of CSV files, a zip of them, or one
-// CSV file. It knows bytes, not meanings; those are in the site file.
+// rows that mapping/intake imports: a folder of CSV files, a zip of them, a workbook,
+// or one CSV file. It knows bytes, not meanings; those are in the site file.
 //
 //   - open.go: [Open] looks at a path and chooses.
-//   - folder.go, zip.go: the kinds, each with its limits.
+//   - folder.go, zip.go, xlsx.go: the kinds, each with its limits.
 //   - csv.go: rows out of CSV, with the line of each and what is wrong with the broken ones.
 //   - text.go: byte order marks and character sets.
 //
@@ -14,9 +14,16 @@
 // that lies ends where it said it would), a row hold 1 MiB, 1,000 lines and 2,000
 // columns. Nothing is ever written to disk, so a path inside a zip cannot lead
 // anywhere; only its last part names the table, and two entries of one name are
-// refused.
+// refused. The texts that a workbook's cells share are kept in memory, at most 64 MiB
+// of them; its rows are not.
 //
 // # Decisions
+//
+// A workbook is read by a reader of our own: of its 5,000 pages of specification an
+// upload needs sheets, cells and shared texts, as a stream. A cell that holds a
+// number has lost the zeros in front of it; rows say which cells are numbers, and
+// the site file how many digits there were. A cell that is formatted as a date
+// rejects its row: what the person saw depends on the machine it was shown on.
 //
 // CSV is read by a reader of our own rather than by encoding/csv, which is its
 // oracle in a fuzz test: after a quote that is never closed the standard reader

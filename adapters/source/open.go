@@ -25,7 +25,7 @@ const (
 	maxColumns = 2000
 )
 
-// Open reads the folder, zip or CSV file at p. Errors are [fhir.Error]s that name
+// Open reads the folder, zip, workbook or CSV file at p. Errors are [fhir.Error]s that name
 // what is wrong with it and no content. The caller closes the source.
 func Open(p string) (intake.Source, error) {
 	info, err := os.Stat(p)
@@ -42,10 +42,12 @@ func Open(p string) (intake.Source, error) {
 	switch strings.ToLower(filepath.Ext(p)) {
 	case ".zip":
 		return openZip(p)
+	case ".xlsx":
+		return openWorkbook(p)
 	case ".csv", ".txt", ".tsv":
 		return openFile(p)
 	}
-	return nil, &fhir.Error{Code: fhir.NotSupported, Detail: fmt.Sprintf("%s: give a folder of CSV files, a .zip of them or one .csv file", filepath.Base(p))}
+	return nil, &fhir.Error{Code: fhir.NotSupported, Detail: fmt.Sprintf("%s: give a folder of CSV files, a .zip of them, an .xlsx workbook or one .csv file", filepath.Base(p))}
 }
 
 // tableName is the name of the table that an entry holds, ok only for CSV files.

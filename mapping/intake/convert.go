@@ -17,6 +17,9 @@ type Mapper interface {
 	// Superseded lists what an earlier version of the record may have given and this
 	// one does not.
 	Superseded(practice.Record) ([]fhir.Key, error)
+	// KeyOf returns the resource that stands for a record, ID one of another type.
+	KeyOf(practice.SourceKey) fhir.Key
+	ID(typ, system, key string, sub ...string) fhir.Key
 }
 
 // convert takes a record from the source's words to FHIR: against its kind's
@@ -87,10 +90,8 @@ func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, 
 			return nil, err
 		case w.Effect == fhir.Removed:
 			gone = append(gone, k)
-			for _, f := range r.Follow {
-				if err := f(ctx, followed{tx, out}, w); err != nil {
-					return nil, err
-				}
+			if err := r.follow(ctx, tx, w, out); err != nil {
+				return nil, err
 			}
 		case fresh && i == 0:
 			return nil, nil

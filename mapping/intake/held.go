@@ -1,7 +1,9 @@
 package intake
 
 import (
+	"slices"
 	"sort"
+	"strings"
 
 	"rapport/mapping/site"
 )
@@ -71,6 +73,13 @@ func (h *held) find(r *site.Relation, key string) ([]site.Row, error) {
 	for _, i := range g.rows[key] {
 		out = append(out, h.rows[i])
 	}
+	if len(out) > 1 { // whatever their order in the file, they give the same record
+		slices.SortFunc(out, func(a, b site.Row) int {
+			x, _ := h.table.Key(a.Values)
+			y, _ := h.table.Key(b.Values)
+			return strings.Compare(x, y)
+		})
+	}
 	if p, ok := g.lost[key]; ok && (r.Many || len(out) == 0) {
 		return nil, &site.Refusal{Why: "depends on a row of " + r.Table + " that was not accepted", Because: p}
 	}
@@ -100,7 +109,7 @@ func (h *held) use(p site.Place, o Outcome, why string) {
 // rank orders outcomes by how much came of a row.
 func rank(o Outcome) int {
 	switch o {
-	case Created:
+	case Created, Removed:
 		return 5
 	case Updated:
 		return 4

@@ -8,6 +8,7 @@ import (
 	"rapport/mapping/site"
 )
 
+// count returns the counts of a table's file.
 func (r *run) count(file string) *Counts {
 	c := r.tables[file]
 	if c == nil {
@@ -27,6 +28,7 @@ func count(m map[string]*Counts, name string) *Counts {
 	return c
 }
 
+// ended records a row that is stored.
 func (r *run) ended(p site.Place, o Outcome) {
 	r.count(p.File).add(o, 1)
 	if o != Created {
@@ -35,6 +37,7 @@ func (r *run) ended(p site.Place, o Outcome) {
 	}
 }
 
+// fail records a row that was not stored.
 func (r *run) fail(p site.Place, o Outcome, why string) {
 	r.count(p.File).add(o, 1)
 	r.sum.Failed++
@@ -43,6 +46,8 @@ func (r *run) fail(p site.Place, o Outcome, why string) {
 	}
 }
 
+// reject records a row that is not taken, and what will be missing for it. Only a
+// row of ours can be missed: another tenant's may bear the same keys.
 func (r *run) reject(t *site.Table, h *held, row site.Row, fault string) {
 	if r.wanted(row.Place) {
 		r.fail(row.Place, Rejected, fault)
@@ -59,6 +64,8 @@ func (r *run) reject(t *site.Table, h *held, row site.Row, fault string) {
 	}
 }
 
+// quarantine records a row that cannot be stored, with the records it would have
+// given and the rows of other tables that would have gone into them.
 func (r *run) quarantine(t *site.Table, row site.Row, kinds []string, reason string) {
 	if r.wanted(row.Place) {
 		r.fail(row.Place, Quarantined, reason)
@@ -80,6 +87,8 @@ func (r *run) quarantine(t *site.Table, row site.Row, kinds []string, reason str
 	}
 }
 
+// settle gives the rows of a table without records of its own their outcome: that
+// of what was made with them.
 func (r *run) settle(h *held) {
 	file := r.files[h.table.Name]
 	if file == "" {
@@ -100,6 +109,7 @@ func (r *run) settle(h *held) {
 	}
 }
 
+// unknownFiles counts the files that the site file does not know.
 func (r *run) unknownFiles() {
 	for _, f := range r.Source.Tables() {
 		if r.Site.Table(f) != nil || r.Only != nil {

@@ -197,7 +197,7 @@ func TestASiteThatNamesItsZoneGetsTimesOfDay(t *testing.T) {
 			t.Errorf("%s begins at %s, want %s", key, got, want)
 		}
 	}
-	if sum.Mapping != "pmhc-melbourne 1 on pmhc-v4 1" {
+	if sum.Mapping != "pmhc-melbourne 1 on pmhc-v4 2" {
 		t.Errorf("the mapping is told as %s", sum.Mapping)
 	}
 }

@@ -47,6 +47,9 @@ func (r *run) read(ctx context.Context, t *site.Table, each func(row site.Row, f
 		for i, p := range at {
 			if p >= 0 && p < len(in.Values) {
 				row.Values[i] = in.Values[p]
+				if p < len(in.Number) && in.Number[p] {
+					row.Values[i] = t.Whole(i, row.Values[i])
+				}
 			}
 		}
 		if in.Fault == "" && len(in.Values) != width {

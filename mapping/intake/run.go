@@ -29,6 +29,7 @@ type run struct {
 	size   int // resources in batch
 	done   int
 	asked  questionnaires
+	parts  parts
 }
 
 // unit is what one row gives: stored all or not at all.
@@ -39,6 +40,7 @@ type unit struct {
 	records []site.Record
 	native  []practice.Record // per record
 	fhir    [][]fhir.Resource // per record; the first is the record itself
+	gone    []site.Ref        // records that the row takes back
 }
 
 // Run imports a source. It returns what became of every row, also together with an
@@ -58,7 +60,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 	r.sum.Ended = cfg.Clock()
 	for _, name := range r.order {
 		r.sum.Tables = append(r.sum.Tables, *r.tables[name])
-		for _, o := range []Outcome{Updated, Unchanged} {
+		for _, o := range []Outcome{Updated, Unchanged, Removed} {
 			k := Lines{Outcome: o, File: name}
 			if lines := r.lines[k]; len(lines) > 0 {
 				k.Lines = spans(lines)
@@ -114,6 +116,9 @@ func (r *run) all(ctx context.Context) error {
 			r.settle(h)
 		}
 	}
+	if err := r.untie(ctx); err != nil {
+		return err
+	}
 	r.unknownFiles()
 	if err := r.dangling(ctx); err != nil {
 		return err
@@ -154,9 +159,6 @@ func (r *run) assign() error {
 	return nil
 }
 
-// count returns the counts of a table's file.
-// ended records a row that is stored.
-// fail records a row that was not stored.
 // about checks the rows that describe the upload; one that does not hold stops
 // the run before anything is written.
 func (r *run) about(ctx context.Context, t *site.Table) error {
@@ -184,6 +186,9 @@ func (r *run) one(ctx context.Context, t *site.Table) error {
 	seen := map[mark]int{}
 	var later []site.Row
 	err := r.read(ctx, t, func(row site.Row, fault string) error {
+		if fault == "" && t.Deletes(row) {
+			return r.takesBack(ctx, t, row, seen)
+		}
 		if fault == "" {
 			fault = r.refuse(t, row, seen)
 		}
@@ -236,11 +241,13 @@ func (r *run) one(ctx context.Context, t *site.Table) error {
 // wanted reports whether a row is one to be imported in this run.
 func (r *run) wanted(p site.Place) bool { return r.Only == nil || r.Only[p] }
 
+const otherTenant = "the row belongs to another tenant than the one that is imported to"
+
 // refuse says why a row that can be read is not taken: it is another tenant's, has
 // no key, or has one that stood before.
 func (r *run) refuse(t *site.Table, row site.Row, seen map[mark]int) string {
 	if r.Tenant != "" && t.HasTenant() && t.Tenant(row) != r.Tenant {
-		return "the row belongs to another tenant than the one that is imported to"
+		return otherTenant
 	}
 	k, ok := t.Key(row.Values)
 	if !ok {
@@ -254,8 +261,6 @@ func (r *run) refuse(t *site.Table, row site.Row, seen map[mark]int) string {
 	return ""
 }
 
-// reject records a row that is not taken, and what will be missing for it. Only a
-// row of ours can be missed: another tenant's may bear the same keys.
 // row maps one row and puts what it gives into the batch.
 func (r *run) row(ctx context.Context, t *site.Table, row site.Row) error {
 	records, kinds, err := t.Map(row, r)
@@ -294,8 +299,6 @@ func (r *run) row(ctx context.Context, t *site.Table, row site.Row) error {
 	return nil
 }
 
-// quarantine records a row that cannot be stored, with the records it would have
-// given and the rows of other tables that would have gone into them.
 // Rows implements site.Relations.
 func (r *run) Rows(rel *site.Relation, key string) ([]site.Row, error) {
 	h := r.held[rel.Table]
@@ -307,7 +310,3 @@ func (r *run) Rows(rel *site.Relation, key string) ([]site.Row, error) {
 	}
 	return h.find(rel, key)
 }
-
-// settle gives the rows of a table without records of its own their outcome: that
-// of what was made with them.
-// unknownFiles counts the rows of files that the site file does not know.

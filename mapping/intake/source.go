@@ -33,5 +33,6 @@ type Rows interface {
 type Row struct {
 	Line   int      // where it begins, from 1
 	Values []string // in the order of the header
+	Number []bool   // which of them are numbers by the source, without zeros in front; nil: none
 	Fault  string   // why it cannot be read; quotes nothing of it. "" for a good row
 }

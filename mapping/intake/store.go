@@ -87,9 +87,10 @@ func why(err error) string {
 
 // effects is what storing a unit did.
 type effects struct {
-	of      [][]fhir.Effect // per record, per resource
-	gone    [][]fhir.Key    // per record: what was withdrawn
-	derived []fhir.Written  // what followed
+	of      [][]fhir.Effect   // per record, per resource
+	gone    [][]fhir.Key      // per record: what was withdrawn
+	derived []fhir.Written    // what followed
+	back    [][]fhir.Resource // per record that is taken back: what it gave
 }
 
 // store writes units, and who did it and from what, in one transaction.
@@ -145,10 +146,8 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 				continue
 			}
 			from.target(res.Key)
-			for _, f := range r.Follow {
-				if err := f(ctx, followed{tx, &out}, w); err != nil {
-					return effects{}, err
-				}
+			if err := r.follow(ctx, tx, w, &out); err != nil {
+				return effects{}, err
 			}
 		}
 		gone, err := r.withdraw(ctx, tx, u.native[i], out.of[i], &out)
@@ -160,17 +159,32 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 			from.target(k)
 		}
 	}
+	for _, ref := range u.gone {
+		gone, err := r.retract(ctx, tx, ref, &out)
+		if err != nil {
+			return effects{}, err
+		}
+		out.back = append(out.back, gone)
+		for _, g := range gone {
+			from.target(g.Key)
+		}
+	}
 	return out, nil
 }
 
 // stored counts a unit that is committed.
 func (r *run) stored(u *unit, es effects) {
 	row := Unchanged
-	for _, w := range es.derived {
-		if w.Effect == fhir.Removed {
-			count(r.types, w.Key.Type).Removed++
-		} else {
-			count(r.types, w.Key.Type).add(outcomeOf(w.Effect), 1)
+	r.counted(es)
+	for i, gone := range es.back {
+		o := Unchanged
+		if len(gone) > 0 {
+			row, o = Removed, Removed
+		}
+		count(r.kinds, u.gone[i].Kind).add(o, 1)
+		for _, res := range gone {
+			count(r.types, res.Type).Removed++
+			r.parts.took(res)
 		}
 	}
 	for i, rec := range u.records {
@@ -201,6 +215,17 @@ func (r *run) stored(u *unit, es effects) {
 		}
 	}
 	r.ended(u.row.Place, row)
+}
+
+// counted counts what followed.
+func (r *run) counted(es effects) {
+	for _, w := range es.derived {
+		if w.Effect == fhir.Removed {
+			count(r.types, w.Key.Type).Removed++
+		} else {
+			count(r.types, w.Key.Type).add(outcomeOf(w.Effect), 1)
+		}
+	}
 }
 
 // used raises the outcome of a row of a table without records of its own.

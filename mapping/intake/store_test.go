@@ -2,6 +2,7 @@ package intake_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 
 // current returns the current resources of a store, but for those that say when and
 // by which run.
-func current(t *testing.T, st store.Store) map[fhir.Key]fhir.Resource {
+func current(t testing.TB, st store.Store) map[fhir.Key]fhir.Resource {
 	t.Helper()
 	out := map[fhir.Key]fhir.Resource{}
 	var at fhir.Seq
@@ -31,6 +32,7 @@ func current(t *testing.T, st store.Store) map[fhir.Key]fhir.Resource {
 		for _, c := range cs {
 			if at = c.Seq; c.Deleted {
 				delete(out, c.Key)
+				refs = slices.DeleteFunc(refs, func(r store.Ref) bool { return r.Key == c.Key })
 			} else if c.Type != "Provenance" {
 				refs = append(refs, store.Ref{Key: c.Key, Version: c.Version})
 			}

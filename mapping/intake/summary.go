@@ -24,9 +24,10 @@ const (
 	Unchanged                  // was there and says the same
 	Quarantined                // was read and cannot be stored: waits for a person
 	Rejected                   // could not be read, or is not ours to store
+	Removed                    // what was told before was taken back
 )
 
-var outcomes = [...]string{"none", "created", "updated", "unchanged", "quarantined", "rejected"}
+var outcomes = [...]string{"none", "created", "updated", "unchanged", "quarantined", "rejected", "removed"}
 
 // String returns the outcome's name.
 func (o Outcome) String() string { return outcomes[o] }
@@ -35,11 +36,13 @@ func (o Outcome) String() string { return outcomes[o] }
 type Counts struct {
 	Name                                               string
 	Created, Updated, Unchanged, Quarantined, Rejected int
-	Removed                                            int // of resources alone: what a record no longer gives
+	Removed                                            int // taken back; of resources: also what a record no longer gives
 }
 
 // Total is how many there were.
-func (c Counts) Total() int { return c.Created + c.Updated + c.Unchanged + c.Quarantined + c.Rejected }
+func (c Counts) Total() int {
+	return c.Created + c.Updated + c.Unchanged + c.Quarantined + c.Rejected + c.Removed
+}
 
 func (c *Counts) add(o Outcome, n int) {
 	switch o {
@@ -53,6 +56,8 @@ func (c *Counts) add(o Outcome, n int) {
 		c.Quarantined += n
 	case Rejected:
 		c.Rejected += n
+	case Removed:
+		c.Removed += n
 	}
 }
 
@@ -112,7 +117,7 @@ type Summary struct {
 	Tables         []Counts   // rows, per table in the order they were read
 	Kinds          []Counts   // records, per kind
 	Resources      []Counts   // per type: created, updated, unchanged, removed; with what followed, such as scores
-	Lines          []Lines    // of rows that were updated or unchanged
+	Lines          []Lines    // of rows that were updated, unchanged or took something back
 	Failures       []Failure  // in the order of files and lines, at most 10,000
 	Failed         int        // how many there were
 	Dangling       []Dangling // at most 10,000
@@ -166,7 +171,7 @@ func (s Summary) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s by %s, sha256 %.12s\n\n", s.Source, s.Mapping, s.Digest)
 	s.tables(&b)
-	for _, o := range []Outcome{Updated, Unchanged} {
+	for _, o := range []Outcome{Updated, Unchanged, Removed} {
 		head := "\n" + o.String() + ":\n"
 		for _, l := range s.Lines {
 			if l.Outcome == o {
@@ -205,19 +210,22 @@ func (s Summary) tables(b *strings.Builder) {
 	for i, part := range []struct {
 		name string
 		rows []Counts
-		last string
-	}{{"rows", s.Tables, "quarantined\trejected"}, {"records", s.Kinds, "quarantined\trejected"}, {"resources", s.Resources, "removed"}} {
+		lost bool
+	}{{"rows", s.Tables, true}, {"records", s.Kinds, true}, {"resources", s.Resources, false}} {
 		if i > 0 {
 			fmt.Fprintln(tw)
 		}
-		fmt.Fprintf(tw, "%s\tcreated\tupdated\tunchanged\t%s\n", part.name, part.last)
+		fmt.Fprintf(tw, "%s\tcreated\tupdated\tunchanged\tremoved", part.name)
+		if part.lost {
+			fmt.Fprint(tw, "\tquarantined\trejected")
+		}
+		fmt.Fprintln(tw)
 		for _, c := range part.rows {
-			fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t", c.Name, c.Created, c.Updated, c.Unchanged)
-			if part.last == "removed" {
-				fmt.Fprintf(tw, "%d\n", c.Removed)
-			} else {
-				fmt.Fprintf(tw, "%d\t%d\n", c.Quarantined, c.Rejected)
+			fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d", c.Name, c.Created, c.Updated, c.Unchanged, c.Removed)
+			if part.lost {
+				fmt.Fprintf(tw, "\t%d\t%d", c.Quarantined, c.Rejected)
 			}
+			fmt.Fprintln(tw)
 		}
 	}
 	_ = tw.Flush() // into memory

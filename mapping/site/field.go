@@ -317,6 +317,9 @@ type builder struct {
 }
 
 func (b *builder) add(v value, c *call) error {
+	if j, ok := v.(*joined); ok { // its rows are elements of this list
+		return j.each(b, c)
+	}
 	mark := len(b.to)
 	if b.n == 0 {
 		b.to = append(b.to, '[')

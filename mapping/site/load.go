@@ -35,15 +35,16 @@ type Mapping struct {
 	Digest  string         // SHA-256 of the site file and of what it extends
 }
 
-// Table returns the table of a file by its name, with or without .csv, in any
-// case; nil if the site file does not know it.
+// Table returns the table of a file or of a workbook's sheet by its name, with or
+// without .csv, in any case and with spaces for hyphens; nil if the site file does
+// not know it.
 func (m *Mapping) Table(file string) *Table {
 	name := file
 	if n := len(file) - len(".csv"); n > 0 && strings.EqualFold(file[n:], ".csv") {
 		name = file[:n]
 	}
 	for _, t := range m.Tables {
-		if strings.EqualFold(t.Name, name) {
+		if strings.EqualFold(t.Name, name) || strings.EqualFold(t.Name, strings.ReplaceAll(name, " ", "-")) || t.Sheet != "" && strings.EqualFold(t.Sheet, name) {
 			return t
 		}
 	}

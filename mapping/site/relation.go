@@ -213,13 +213,21 @@ func (c *compiler) join(n *node, f *form, s scope) value {
 }
 
 func (v *joined) append(to []byte, c *call) ([]byte, error) {
-	rows, err := v.rel.find(c)
-	if err != nil || len(rows) == 0 {
+	b := builder{to: to, start: len(to)}
+	if err := v.each(&b, c); err != nil {
 		return to, err
+	}
+	return b.done(), nil
+}
+
+// each adds one element for each row that is gathered.
+func (v *joined) each(b *builder, c *call) error {
+	rows, err := v.rel.find(c)
+	if err != nil {
+		return err
 	}
 	outer := c.b
 	defer func() { c.b = outer }()
-	b := builder{to: to, start: len(to)}
 	for _, row := range rows {
 		c.b = append(outer[:len(outer):len(outer)], row.Values)
 		c.used = append(c.used, row.Place)
@@ -227,8 +235,8 @@ func (v *joined) append(to []byte, c *call) ([]byte, error) {
 			if r, ok := err.(*Refusal); ok && r.Because == (Place{}) {
 				r.Because = row.Place
 			}
-			return to, err
+			return err
 		}
 	}
-	return b.done(), nil
+	return nil
 }

@@ -68,6 +68,9 @@ func (c *compiler) field(root, s fhir.Node, n *node, what string) {
 		c.field(root, items, n.key("each"), what)
 	case n.key("list").list() != nil:
 		for _, i := range n.key("list").list() {
+			if each := i.key("each"); each != nil {
+				i = each
+			}
 			c.field(root, items, i, what)
 		}
 	}

@@ -2,6 +2,7 @@ package site
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -15,6 +16,9 @@ type Table struct {
 	Relation []*Relation
 	Emits    []string // the kinds of records that its rows give
 	About    bool     // its rows describe the upload, not a person's care
+	Sheet    string   // of a workbook, where it is called otherwise than the table
+	Delete   *Deletion
+	Digits   map[int]int // column → how many digits its numbers have, zeros in front included
 
 	keyColumns []string
 	key        []source
@@ -44,13 +48,15 @@ type emit struct {
 }
 
 // Key returns a row's business key. ok is false where a part is missing.
-func (t *Table) Key(values []string) (string, bool) {
-	parts := make([]string, len(t.key))
-	for i, p := range t.key {
+func (t *Table) Key(values []string) (string, bool) { return keyOf(t.key, t.null, values) }
+
+func keyOf(key []source, null, values []string) (string, bool) {
+	parts := make([]string, len(key))
+	for i, p := range key {
 		if p.col >= len(values) {
 			return "", false
 		}
-		if parts[i] = strings.TrimSpace(values[p.col]); parts[i] == "" || slices.Contains(t.null, parts[i]) {
+		if parts[i] = strings.TrimSpace(values[p.col]); parts[i] == "" || slices.Contains(null, parts[i]) {
 			return "", false
 		}
 	}
@@ -62,6 +68,15 @@ func (t *Table) KeyColumns() string { return strings.Join(t.keyColumns, ", ") }
 
 // Optional reports whether a file may leave a column out.
 func (t *Table) Optional(column string) bool { return t.optional[column] }
+
+// Whole puts back the zeros in front of a number of a column that a workbook dropped.
+func (t *Table) Whole(column int, number string) string {
+	n := t.Digits[column] - len(number)
+	if n <= 0 || strings.Trim(number, "0123456789") != "" {
+		return number
+	}
+	return strings.Repeat("0", n) + number
+}
 
 // Tenant returns the tenant that a row belongs to, "" where the site file does
 // not say how to tell.
@@ -230,16 +245,44 @@ func (c *compiler) header(name *node, n *node) *Table {
 			set[i.text] = true
 		}
 	}
+	t.Digits = c.digits(f.get("digits"), t)
 	t.About = f.flag("about")
+	t.Sheet = f.text("sheet")
 	t.null = c.nulls
 	if x := f.get("null"); x != nil {
 		t.null = values(textsOf(x, "null", c.fs))
 	}
-	for _, later := range []string{"tenant", "check", "lookup", "join", "emit"} {
+	for _, later := range []string{"tenant", "check", "delete", "lookup", "join", "emit"} {
 		f.get(later)
 	}
 	f.done()
 	return t
+}
+
+// digits reads how many digits the numbers of columns have: a workbook that takes
+// them for numbers drops the zeros in front.
+func (c *compiler) digits(n *node, t *Table) map[int]int {
+	if n == nil {
+		return nil
+	}
+	if n.shape != dict {
+		c.fs.add(n, "digits is a map of columns to their number of digits, not %s", n.what())
+		return nil
+	}
+	out := map[int]int{}
+	for i, k := range n.keys {
+		col := slices.Index(t.Columns, k.text)
+		d, err := strconv.Atoi(n.items[i].text)
+		switch {
+		case col < 0:
+			c.fs.add(k, "no column %s in the header%s", k.text, didYouMean(k.text, t.Columns))
+		case err != nil || d < 2 || d > 20:
+			c.fs.add(n.items[i], "digits of a column are 2 to 20")
+		default:
+			out[col] = d
+		}
+	}
+	return out
 }
 
 // body compiles the rest of a table.
@@ -259,6 +302,7 @@ func (c *compiler) body(t *Table, env *cel.Env) {
 		t.tenant = c.value(x, s)
 	}
 	c.checks(n.key("check"), s)
+	t.Delete = c.deletion(n.key("delete"), n.key("emit") != nil, s)
 	var rs []*Relation
 	rs, s = c.relations(n.key("lookup"), false, c.tables, s)
 	t.Relation = append(t.Relation, rs...)
