@@ -1,0 +1,389 @@
+package trajectory
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rapport/fhir"
+	"rapport/mapping/instrument"
+)
+
+// Trajectory is what is known of one client over time, to one caller.
+type Trajectory struct {
+	Client      string       `json:"client"` // Patient/id
+	AsOf        string       `json:"asOf"`   // day
+	Story       string       `json:"story"`  // the whole in words
+	Series      []Series     `json:"series"` // those with the most scores first, alliance last
+	Phases      []Phase      `json:"phases"`
+	Adjustments []Adjustment `json:"adjustments"`
+	NoShows     []string     `json:"noShows"` // days
+
+	asOf time.Time
+}
+
+// Series is the scores of one instrument.
+type Series struct {
+	Instrument string             `json:"instrument"` // slug
+	Title      string             `json:"title"`
+	Story      string             `json:"story"`
+	Low        instrument.Points  `json:"low"`
+	High       instrument.Points  `json:"high"`
+	Worse      string             `json:"worse"` // "higher" or "lower": which way is bad
+	Bands      []Band             `json:"bands"`
+	Banding    string             `json:"banding,omitempty"`  // source of the bands
+	Case       *instrument.Points `json:"case,omitempty"`     // the cut-off: at or beyond it, a case
+	Reliable   *instrument.Points `json:"reliable,omitempty"` // this many points are reliable change
+	Change     string             `json:"change,omitempty"`   // source of both
+	OwnMean    bool               `json:"ownMean,omitempty"`  // scores are set against the client's own mean: alliance
+	Baseline   string             `json:"baseline,omitempty"` // Observation/id: the first score of the latest course of therapy
+	Points     []Point            `json:"points"`             // in the order of time
+}
+
+// Band is a named part of a scale's range.
+type Band struct {
+	Label string            `json:"label"`
+	Low   instrument.Points `json:"low"`
+	High  instrument.Points `json:"high"`
+}
+
+// Point is one score, with what is stored of it.
+type Point struct {
+	Observation string             `json:"observation"`
+	Response    string             `json:"response,omitempty"`
+	Date        string             `json:"date"` // as it was said
+	Score       instrument.Points  `json:"score"`
+	Band        string             `json:"band,omitempty"`
+	SinceFirst  *instrument.Points `json:"sinceFirst,omitempty"`
+	SinceLast   *instrument.Points `json:"sinceLast,omitempty"`
+	OwnMean     *instrument.Points `json:"sinceOwnMean,omitempty"`
+	Marks       []string           `json:"marks,omitempty"` // codes of score-change, since the first; an own-mean-drop
+
+	day  time.Time
+	base fhir.Key // that SinceFirst is measured from
+}
+
+// Ask says what is to be told.
+type Ask struct {
+	Instrument string // slug; "": all
+	Now        time.Time
+	Zone       *time.Location // of the practice's calendar; nil: UTC
+}
+
+// maxScores bounds one answer; a score a week for forty years are fewer.
+const maxScores = 2_000
+
+const pageOf = 100
+
+// Read gathers a client's trajectory from what r shows.
+//
+// Errors: [fhir.Forbidden] for a caller that may not search Observations, whoever is
+// asked for; [fhir.NotFound], the same, for a client that is not there or not
+// visible; [fhir.NotSupported] for an instrument that is not in the library;
+// [fhir.TooCostly] for more than 2,000 scores; and those of r.
+func Read(ctx context.Context, r fhir.Reader, l *instrument.Library, client fhir.Key, a Ask) (*Trajectory, error) {
+	if a.Zone == nil {
+		a.Zone = time.UTC
+	}
+	if a.Instrument != "" && l.BySlug(a.Instrument) == nil {
+		return nil, &fhir.Error{Code: fhir.NotSupported, Detail: "instrument is none of those that are known here; it is named as in a record, \"phq-9\"."}
+	}
+	t := &Trajectory{Client: client.String(), asOf: dayIn(a.Now, a.Zone), Phases: []Phase{}, Adjustments: []Adjustment{}, NoShows: []string{}, Series: []Series{}}
+	t.AsOf = t.asOf.Format(time.DateOnly)
+	g := gatherer{Reader: r, library: l, zone: a.Zone, series: map[*instrument.Instrument]*Series{}}
+	// Scores first: who may not ask for any is told so before anything is looked up.
+	if err := g.scores(ctx, client); err != nil {
+		return nil, err
+	}
+	if _, err := r.Read(ctx, client); err != nil {
+		if fhir.Is(err, fhir.Deleted) {
+			return nil, fhir.Missing(client)
+		}
+		return nil, err
+	}
+	if err := g.plans(ctx, client, t); err != nil {
+		return nil, err
+	}
+	if err := g.noShows(ctx, client, t); err != nil {
+		return nil, err
+	}
+	for _, s := range g.series {
+		if a.Instrument == "" || s.Instrument == a.Instrument || s.OwnMean {
+			s.finish()
+			t.Series = append(t.Series, *s)
+		}
+	}
+	slices.SortFunc(t.Series, func(a, b Series) int {
+		if a.OwnMean != b.OwnMean {
+			return cmp.Compare(yes(a.OwnMean), yes(b.OwnMean))
+		}
+		return cmp.Or(cmp.Compare(len(b.Points), len(a.Points)), strings.Compare(a.Instrument, b.Instrument))
+	})
+	for i := range t.Series {
+		t.Series[i].Story = t.Series[i].story()
+	}
+	t.Story = t.story()
+	return t, nil
+}
+
+func yes(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// gatherer reads for one caller.
+type gatherer struct {
+	fhir.Reader
+	library *instrument.Library
+	zone    *time.Location
+	series  map[*instrument.Instrument]*Series
+}
+
+// each walks over all matches.
+func (g *gatherer) each(ctx context.Context, q fhir.Query, f func(fhir.Resource) error) error {
+	q.Count = pageOf
+	for {
+		set, err := g.Search(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, e := range set.Entries {
+			if e.Mode != fhir.Match {
+				continue
+			}
+			if err := f(e.Resource); err != nil {
+				return err
+			}
+		}
+		if set.Next == "" {
+			return nil
+		}
+		q.After = set.Next
+	}
+}
+
+func about(patient fhir.Key) fhir.Clause {
+	return fhir.Clause{Param: "patient", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}}
+}
+
+func coded(param string, codes ...string) fhir.Clause {
+	c := fhir.Clause{Param: param, Kind: fhir.Token}
+	for _, k := range codes {
+		c.Any = append(c.Any, fhir.Operand{Code: k})
+	}
+	return c
+}
+
+func (g *gatherer) scores(ctx context.Context, client fhir.Key) error {
+	n := 0
+	return g.each(ctx, fhir.Query{
+		Type:  "Observation",
+		Where: []fhir.Clause{about(client), coded("category", "survey"), coded("status", "final", "amended", "corrected")},
+		Sort:  []fhir.Order{{Param: "date", Kind: fhir.Date}},
+	}, func(o fhir.Resource) error {
+		in, err := g.instrumentOf(ctx, o)
+		if err != nil || in == nil {
+			return err
+		}
+		p, ok := g.point(o, in)
+		if !ok {
+			return nil
+		}
+		if n++; n > maxScores {
+			return &fhir.Error{Code: fhir.TooCostly, Detail: "There are too many scores for one answer; search the Observations by date."}
+		}
+		s := g.series[in]
+		if s == nil {
+			s = seriesOf(in)
+			g.series[in] = s
+		}
+		s.Points = append(s.Points, p)
+		return nil
+	})
+}
+
+func seriesOf(in *instrument.Instrument) *Series {
+	total := in.Total()
+	s := &Series{Instrument: in.Slug, Title: in.Title, Low: total.Low, High: total.High, Worse: total.Worse, Bands: []Band{}, OwnMean: in.OwnMean != nil}
+	for _, b := range total.Bands {
+		s.Bands = append(s.Bands, Band{b.Label, b.Low, b.High})
+		s.Banding = total.Banding
+	}
+	if ch := in.Change; ch != nil && in.Scale(ch.Scale) == total {
+		s.Case, s.Reliable, s.Change = &ch.Case, &ch.Reliable, strings.TrimSpace(ch.Source)
+	}
+	return s
+}
+
+const statedURL = instrument.Canonical + "/StructureDefinition/response-instrument"
+
+// instrumentOf finds the instrument whose total an Observation is, nil for none. Where
+// several share a code (the versions of one for parents, teachers and the young), what
+// it derives from knows.
+func (g *gatherer) instrumentOf(ctx context.Context, o fhir.Resource) (*instrument.Instrument, error) {
+	var found []*instrument.Instrument
+	for _, in := range g.library.All() {
+		if c := in.Total().Code; o.Root().Get("code").HasCoding(c.System, c.Code) {
+			found = append(found, in)
+		}
+	}
+	if len(found) < 2 {
+		if len(found) == 0 {
+			return nil, nil
+		}
+		return found[0], nil
+	}
+	for x := range o.Root().Get("extension").Elements() {
+		if x.Get("url").Text() == statedURL {
+			return g.named(x.Get("valueCanonical").Text()), nil
+		}
+	}
+	for d := range o.Root().Get("derivedFrom").Elements() {
+		k, ok := d.Ref()
+		if !ok || k.Type != "QuestionnaireResponse" {
+			continue
+		}
+		qr, err := g.Read(ctx, k)
+		if fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.Forbidden) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return g.named(qr.Root().Get("questionnaire").Text()), nil
+	}
+	return nil, nil
+}
+
+func (g *gatherer) named(canonical string) *instrument.Instrument {
+	url, _, _ := strings.Cut(canonical, "|")
+	return g.library.ByURL(url)
+}
+
+// point reads a score; one without a number, a date or within no range is none.
+func (g *gatherer) point(o fhir.Resource, in *instrument.Instrument) (p Point, ok bool) {
+	root := o.Root()
+	p = Point{Observation: o.Key.String(), Date: root.Get("effectiveDateTime").Text()}
+	v := root.At("valueQuantity", "value")
+	for _, name := range []string{"valueInteger", "valueDecimal"} {
+		if !v.Exists() {
+			v = root.Get(name)
+		}
+	}
+	var err error
+	if p.Score, err = instrument.ParsePoints(v.Decimal()); err != nil || p.Score.Cmp(in.Total().Low) < 0 || p.Score.Cmp(in.Total().High) > 0 {
+		return p, false
+	}
+	if p.day, ok = dayOf(p.Date, g.zone); !ok {
+		return p, false
+	}
+	for _, b := range in.Total().Bands {
+		if p.Score.Cmp(b.Low) >= 0 && p.Score.Cmp(b.High) <= 0 {
+			p.Band = b.Label
+		}
+	}
+	for d := range root.Get("derivedFrom").Elements() {
+		switch k, _ := d.Ref(); {
+		case k.Type == "QuestionnaireResponse" && p.Response == "":
+			p.Response = k.String()
+		case k.Type == "Observation" && p.base.IsZero():
+			p.base = k
+		}
+	}
+	for c := range root.Get("component").Elements() {
+		n, err := instrument.ParsePoints(c.At("valueQuantity", "value").Decimal())
+		if err != nil {
+			continue
+		}
+		is := func(code string) bool { return c.Get("code").HasCoding(instrument.ChangeCodes, code) }
+		switch {
+		case is("since-first"):
+			p.SinceFirst = &n
+			p.Marks = append(p.Marks, marksIn(c)...)
+		case is("since-last"):
+			p.SinceLast = &n
+		case is("since-own-mean"):
+			p.OwnMean = &n
+			p.Marks = append(p.Marks, marksIn(c)...)
+		}
+	}
+	if p.SinceFirst == nil {
+		p.base = fhir.Key{}
+	}
+	return p, true
+}
+
+func marksIn(c fhir.Node) (out []string) {
+	for i := range c.Get("interpretation").Elements() {
+		for x := range i.Get("coding").Elements() {
+			if x.Get("system").Text() == instrument.ChangeCodes {
+				out = append(out, x.Get("code").Text())
+			}
+		}
+	}
+	return out
+}
+
+// finish sorts the points and finds the baseline of the latest course of therapy: the
+// score that the last ones say they are measured from.
+func (s *Series) finish() {
+	slices.SortStableFunc(s.Points, func(a, b Point) int {
+		return cmp.Or(a.day.Compare(b.day), strings.Compare(a.Date, b.Date), strings.Compare(a.Observation, b.Observation))
+	})
+	for _, p := range slices.Backward(s.Points) {
+		if p.SinceFirst == nil {
+			s.Baseline = p.Observation
+			break
+		}
+		if s.index(p.base.String()) >= 0 {
+			s.Baseline = p.base.String()
+			break
+		}
+	}
+}
+
+// index finds a point by its Observation; -1: it is not among those that are seen.
+func (s *Series) index(observation string) int {
+	return slices.IndexFunc(s.Points, func(p Point) bool { return p.Observation == observation })
+}
+
+// baseline is the point that the latest course is measured from, nil for none.
+func (s *Series) baseline() *Point {
+	if i := s.index(s.Baseline); i >= 0 {
+		return &s.Points[i]
+	}
+	return nil
+}
+
+func (p Point) marked(code string) bool { return slices.Contains(p.Marks, code) }
+
+func number(p instrument.Points) float64 {
+	f, err := strconv.ParseFloat(p.String(), 64)
+	if err != nil {
+		return 0 // it was parsed as a decimal
+	}
+	return f
+}
+
+// dayOf returns the day of a FHIR date or dateTime in a zone, as midnight UTC.
+func dayOf(s string, zone *time.Location) (time.Time, bool) {
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return dayIn(t, zone), true
+	}
+	for _, layout := range []string{time.DateOnly, "2006-01", "2006"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+func dayIn(t time.Time, zone *time.Location) time.Time {
+	y, m, d := t.In(zone).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+}

@@ -1,0 +1,154 @@
+package trajectory
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rapport/mapping/instrument"
+)
+
+const longDay = "2 January 2006"
+
+// names of phases, as words.
+var phaseNames = map[string]string{
+	"assessment": "Assessment", "acute": "Acute", "consolidation": "Consolidation", "closing": "Closing", "follow-up": "Follow-up",
+}
+
+func (p Phase) name() string { return cmp.Or(phaseNames[p.Phase], p.Phase) }
+
+// story tells a series: where it began, where it is, what that amounts to.
+func (s *Series) story() string {
+	if len(s.Points) == 0 {
+		return ""
+	}
+	first, last := s.Points[0], s.Points[len(s.Points)-1]
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, range %s to %s, %s is worse: ", s.Title, s.Low, s.High, s.Worse)
+	if len(s.Points) == 1 {
+		fmt.Fprintf(&b, "one score, %s, on %s.", said(last), first.day.Format(longDay))
+		return b.String()
+	}
+	fmt.Fprintf(&b, "%d scores from %s to %s. ", len(s.Points), first.day.Format(longDay), last.day.Format(longDay))
+	if base := s.baseline(); base != nil {
+		fmt.Fprintf(&b, "Baseline %s on %s. ", said(*base), base.day.Format(longDay))
+	}
+	low := slices.MinFunc(s.Points, func(a, b Point) int { return a.Score.Cmp(b.Score) })
+	high := slices.MaxFunc(s.Points, func(a, b Point) int { return a.Score.Cmp(b.Score) })
+	fmt.Fprintf(&b, "Highest %s on %s, lowest %s on %s. ", high.Score, high.day.Format(longDay), low.Score, low.day.Format(longDay))
+	fmt.Fprintf(&b, "Latest %s on %s", said(last), last.day.Format(longDay))
+	if last.SinceFirst != nil {
+		fmt.Fprintf(&b, ": %s the first of the course", moved(*last.SinceFirst))
+	}
+	for _, m := range last.Marks {
+		if w := markNames[m]; w != "" {
+			b.WriteString(", " + w)
+		}
+	}
+	b.WriteString(".")
+	if s.Case != nil {
+		side := "on the side of the cut-off where a case is counted"
+		if !s.isCase(last.Score) {
+			side = "on the side of the cut-off where none is counted"
+		}
+		fmt.Fprintf(&b, " The cut-off is %s; the latest score is %s.", s.Case, side)
+	}
+	if when := s.when("reliable-deterioration"); when != "" {
+		b.WriteString(" Reliably worse than at first on " + when + ".")
+	}
+	if when := s.when("own-mean-drop"); when != "" {
+		b.WriteString(" A drop below the client's own mean on " + when + ".")
+	}
+	return b.String()
+}
+
+// markNames are what a change amounts to, in words.
+var markNames = map[string]string{
+	string(instrument.ReliableImprovement):   "reliable improvement",
+	string(instrument.ReliableDeterioration): "reliable deterioration",
+	string(instrument.NoReliableChange):      "no reliable change",
+	"recovery":                               "recovery: a case at first, none now",
+	"reliable-recovery":                      "reliable recovery: a case at first, none now",
+	"own-mean-drop":                          "a drop below the client's own mean",
+}
+
+// when lists the days on which a score was marked.
+func (s *Series) when(mark string) string {
+	var out []string
+	for _, p := range s.Points {
+		if p.marked(mark) {
+			out = append(out, p.day.Format(longDay))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func (s *Series) isCase(p instrument.Points) bool {
+	if s.Worse == "lower" {
+		return p.Cmp(*s.Case) <= 0
+	}
+	return p.Cmp(*s.Case) >= 0
+}
+
+// said is a score with its band.
+func said(p Point) string {
+	if p.Band == "" {
+		return p.Score.String()
+	}
+	return p.Score.String() + " (" + strings.ToLower(p.Band) + ")"
+}
+
+// moved puts a change into words.
+func moved(change instrument.Points) string {
+	zero := instrument.PointsOf(0)
+	switch change.Cmp(zero) {
+	case -1:
+		return zero.Minus(change).String() + " below"
+	case 1:
+		return change.String() + " above"
+	}
+	return "the same as"
+}
+
+// story tells all of it; it is the text alternative of the picture, too.
+func (t *Trajectory) story() string { return t.told(t.Series) }
+
+func (t *Trajectory) told(series []Series) string {
+	var parts []string
+	for _, s := range series {
+		parts = append(parts, s.Story)
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "There are no scores.")
+	}
+	if len(t.Phases) > 0 {
+		var ps []string
+		for _, p := range t.Phases {
+			w := p.name() + " from " + p.from.Format(longDay)
+			if !p.to.IsZero() {
+				w += " to " + p.to.Format(longDay)
+			}
+			ps = append(ps, w)
+		}
+		parts = append(parts, "Phases: "+strings.Join(ps, "; ")+".")
+	}
+	for _, a := range t.Adjustments {
+		w := "The plan was adjusted on " + a.day.Format(longDay)
+		if a.Reason != "" {
+			w += ": " + strings.TrimRight(strings.TrimSpace(a.Reason), ".")
+		}
+		parts = append(parts, w+".")
+	}
+	if n := len(t.NoShows); n > 0 {
+		var ds []string
+		for _, d := range t.NoShows {
+			if day, err := time.Parse(time.DateOnly, d); err == nil {
+				ds = append(ds, day.Format(longDay))
+			}
+		}
+		parts = append(parts, "Did not come on "+strings.Join(ds, ", ")+".")
+	}
+	return strings.Join(parts, " ")
+}
