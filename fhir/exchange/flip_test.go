@@ -249,3 +249,25 @@ func TestAReferralIsServedAsADocumentToWhoMaySeeIt(t *testing.T) {
 		t.Error("the partner reads by the summary what it may not have")
 	}
 }
+
+func TestTheAllianceStaysBetweenClientAndTherapistUnlessItIsNamed(t *testing.T) {
+	const alliance = `{"resourceType":"Observation","id":"a1","status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"survey"}]}],` +
+		`"code":{"coding":[{"system":"https://rapport.example/fhir/CodeSystem/instrument-score","code":"alliance-total"}]},"subject":{"reference":"Patient/p1"},"effectiveDateTime":"2026-03-01","valueQuantity":{"value":21}}`
+	p := newParts(t)
+	for _, named := range []bool{false, true} {
+		w, _ := joined(t, p)
+		w.clinic.referral("1", "draft")
+		w.clinic.put(record[3])
+		w.clinic.put(alliance)
+		if named {
+			sr := w.clinic.get("ServiceRequest/sr1")
+			w.clinic.put(strings.Replace(string(sr.Body()), `"status":"active"`, `"status":"active","supportingInfo":[{"reference":"Observation/a1"}]`, 1))
+		}
+		w.clinic.step(fhir.Key{Type: "Task", ID: "t1"}, "requested", "")
+		w.settle()
+		got := held(w, w.hospital)
+		if _, told := got["Observation/a1"]; told != named || got["Observation/o1"].IsZero() {
+			t.Errorf("named %v: told %v; %q", named, told, slices.Sorted(maps.Keys(got)))
+		}
+	}
+}

@@ -13,8 +13,18 @@ type referral struct {
 	rs   []fhir.Resource // task first
 }
 
-// scores bounds how many score Observations go along, the latest first.
-const scores = 20
+// scores bounds how many score Observations go along, the latest first; looked is how
+// many are looked through for them.
+const (
+	scores = 20
+	looked = 80
+)
+
+// between says that a score is about client and therapist: their alliance stays
+// between them, and goes only where the request names it as supporting information.
+func between(r fhir.Resource) bool {
+	return r.Type == "Observation" && r.Root().Get("code").HasCoding("https://rapport.example/fhir/CodeSystem/instrument-score", "alliance-total")
+}
 
 // gather reads what a receiver needs to judge a referral: who asks, for whom, why,
 // where the therapy stands. What the gate does not show is not part of it.
@@ -49,7 +59,7 @@ func gather(ctx context.Context, in fhir.Reader, task fhir.Key) (referral, error
 		g.search("Goal", patient.Key, nil, "", 50)
 		g.search("CarePlan", patient.Key, nil, "", 10)
 		g.search("Flag", patient.Key, nil, "", 10)
-		g.search("Observation", patient.Key, &fhir.Clause{Param: "category", Kind: fhir.Token, Any: []fhir.Operand{{Code: "survey"}}}, "date", scores)
+		g.search("Observation", patient.Key, &fhir.Clause{Param: "category", Kind: fhir.Token, Any: []fhir.Operand{{Code: "survey"}}}, "date", looked)
 	}
 	return referral{task: t, rs: g.rs}, g.err
 }
@@ -118,9 +128,14 @@ func (g *gatherer) search(typ string, patient fhir.Key, also *fhir.Clause, newes
 		}
 		return
 	}
+	most := count
+	if count == looked {
+		most = scores
+	}
 	for _, e := range set.Entries {
-		if !mistaken(e.Resource.Root()) {
-			g.add(e.Resource)
+		if r := e.Resource; most > 0 && !mistaken(r.Root()) && !between(r) {
+			g.add(r)
+			most--
 		}
 	}
 }
