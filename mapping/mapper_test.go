@@ -68,6 +68,14 @@ func TestWhatAnEarlierVersionMayHaveLeft(t *testing.T) {
 			&practice.Episode{Origin: key, Client: client, Status: "active", Team: []practice.Ref{{Key: "kim"}}, Diagnoses: []practice.Diagnosis{{Concept: practice.Concept{Text: "a"}}}},
 			&practice.Episode{Origin: key, Client: client, Status: "active"}, "CareTeam Condition",
 		},
+		"a workshop to which one did not come after all": {
+			&practice.Workshop{Origin: key, Start: "2026-03-02", Techniques: []string{"body"}, Clients: []practice.Attendance{{Client: client, Status: "finished"}, {Client: practice.Ref{Key: "LH-02"}, Status: "finished"}}},
+			&practice.Workshop{Origin: key, Start: "2026-03-02", Techniques: []string{"body"}, Clients: []practice.Attendance{{Client: client, Status: "noshow"}, {Client: practice.Ref{Key: "LH-02"}, Status: "finished"}}}, "Encounter Procedure",
+		},
+		"a report on an exercise that was taken back": {
+			&practice.Exercise{Origin: key, Client: client, Status: "completed", Exercise: "body", Report: &practice.Report{Outcome: "done"}},
+			&practice.Exercise{Origin: key, Client: client, Status: "requested", Exercise: "body"}, "QuestionnaireResponse",
+		},
 		"scores to which the items came": {
 			&practice.Response{Origin: key, Client: client, Instrument: "gad-7", Scores: map[string]json.Number{"total": "3"}},
 			&practice.Response{Origin: key, Client: client, Instrument: "gad-7", Answers: practice.Answers{"1": "3"}}, "Observation",
