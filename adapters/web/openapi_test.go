@@ -46,6 +46,7 @@ var description = sync.OnceValues(func() (*openapi3.T, error) {
 	}
 	openapi3filter.RegisterBodyDecoder("application/fhir+json", openapi3filter.JSONBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("image/svg+xml", openapi3filter.PlainBodyDecoder)
 	return doc, nil
 })
 
@@ -266,6 +267,8 @@ func TestEveryDescribedOperationRunsAsDescribed(t *testing.T) {
 	c.as("mira", http.MethodHead, "/practice/process-notes/"+made.ID, "", http.StatusOK)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		c.as("mira", method, "/practice/due", "", http.StatusOK)
+		c.as("mira", method, c.trajectory("c1"), "", http.StatusOK)
+		c.as("mira", method, c.trajectory("c1")+".svg", "", http.StatusOK)
 	}
 	var left []string
 	for _, item := range described(t).Paths.Map() {

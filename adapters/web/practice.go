@@ -48,13 +48,18 @@ const processNote = "process-note"
 //	POST /practice/process-notes
 //	GET  /practice/process-notes/{id}  for its author
 //	GET  /practice/due                 what is due and overdue
+//	GET  /practice/clients/{id}/trajectory and /trajectory.svg
 func (c *Config) practice(group *gin.RouterGroup) {
 	group.POST("/:records", c.postRecord)
 	group.POST("/process-notes", c.postNote)
 	group.GET("/process-notes/:id", c.getNote)
 	group.HEAD("/process-notes/:id", c.getNote)
-	group.GET("/due", c.getDue)
-	group.HEAD("/due", c.getDue)
+	for path, h := range map[string]gin.HandlerFunc{
+		"/due": c.getDue, "/clients/:id/trajectory": c.getTrajectory, "/clients/:id/trajectory.svg": c.drawTrajectory,
+	} {
+		group.GET(path, h)
+		group.HEAD(path, h)
+	}
 }
 
 // kindOf returns the kind that a plural names; process notes are not among them.

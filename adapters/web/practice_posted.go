@@ -5,15 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
-	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"rapport/fhir"
-	"rapport/fhir/rest"
 )
 
 // The bounds of one request, besides that of its body: more go into a further one.
@@ -47,12 +43,15 @@ type body struct {
 // that is taken here. An array that is no JSON as a whole is refused as a whole; of
 // lines each stands for itself.
 func (c *Config) posted(g *gin.Context) (in posted, ok bool) {
-	var text []byte
-	if in.lines = isNDJSON(g.Request.Header.Values("Content-Type")); in.lines {
-		text, ok = readLines(g)
-	} else {
-		text, ok = readBody(g, "application/json")
+	mediaType := "application/json"
+	for _, t := range ndjson {
+		if is(t, g.Request.Header.Values("Content-Type")) {
+			in.lines, mediaType = true, t
+		}
 	}
+	// All of it is read before the first record is stored: a slow sender would hold its
+	// time to send against the time to store.
+	text, ok := readBody(g, mediaType)
 	if !ok || !takesAnswer(g) {
 		return in, false
 	}
@@ -76,36 +75,6 @@ func (c *Config) posted(g *gin.Context) (in posted, ok bool) {
 		return in, false
 	}
 	return in, true
-}
-
-func isNDJSON(h []string) bool {
-	if len(h) != 1 {
-		return false
-	}
-	t, params, err := mime.ParseMediaType(h[0])
-	charset, said := params["charset"]
-	return err == nil && slices.Contains(ndjson, t) && (!said || strings.EqualFold(charset, "utf-8"))
-}
-
-// readLines is readBody for lines. All of it is read before the first record is
-// stored: a slow sender would hold its time to read against the time to store.
-func readLines(g *gin.Context) ([]byte, bool) {
-	if len(g.Request.Header.Values("Content-Encoding")) > 0 {
-		answer(g, rest.Response{Status: http.StatusUnsupportedMediaType, Body: rest.Outcome(
-			&fhir.Error{Code: fhir.NotSupported, Detail: "Compressed bodies are not taken; send plain lines of JSON."})})
-		return nil, false
-	}
-	text, err := io.ReadAll(g.Request.Body)
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		answer(g, rest.Failure(fhir.Errorf(fhir.TooLong, "", "The body may have up to %d bytes; send it in parts.", large.Limit)))
-		return nil, false
-	case err != nil:
-		answer(g, rest.Failure(&fhir.Error{Code: fhir.Invalid, Detail: "The body could not be read to its end; send it again."}))
-		return nil, false
-	}
-	return text, true
 }
 
 // linesOf cuts a body into its lines; blank ones are none.
@@ -152,13 +121,7 @@ func takesAnswer(g *gin.Context) bool {
 
 // namesNDJSON reports whether an Accept header asks for lines.
 func namesNDJSON(h []string) bool {
-	for part := range strings.SplitSeq(strings.Join(h, ","), ",") {
-		t, params, _ := strings.Cut(part, ";")
-		if slices.Contains(ndjson, strings.ToLower(strings.TrimSpace(t))) && !refused(params) {
-			return true
-		}
-	}
-	return false
+	return strings.Trim(strings.Join(h, ""), " ,") != "" && takes(h, ndjson...)
 }
 
 // answersLines: lines are answered by lines unless only the document is taken.
