@@ -108,13 +108,17 @@ func (r *Referral) goals() Section {
 			notes = append(notes, "since "+d)
 		}
 		for t := range n.Get("target").Elements() {
-			target := join(" ", concept(t.Get("measure")), value(t, "detail"))
+			target := value(t, "detail")
+			if m := t.Get("measure"); m.Get("text").Exists() || m.At("coding", "display").Exists() { // a bare code tells a reader nothing
+				target = join(" ", concept(m), target)
+			}
+			if target != "" {
+				target = "target: " + target
+			}
 			if d := day(t.Get("dueDate").Text()); d != "" {
 				target = join(" ", target, "by "+d)
 			}
-			if target != "" {
-				notes = append(notes, "target: "+target)
-			}
+			notes = append(notes, target)
 		}
 		s.add(r, g, Item{Text: concept(n.Get("description")), Notes: said(notes...)})
 	}
