@@ -12,9 +12,14 @@
 //     score that a source states is the one its items give.
 //   - questionnaire.go, expression.go, terminology.go: the FHIR definitions.
 //   - response.go: answers to QuestionnaireResponse and back.
-//   - observation.go, risk.go, derive.go: what follows from a response.
-//   - change.go, baseline.go, feedback.go: change between two scores, and the
-//     plain facts for whoever has just handed in a response.
+//   - derive.go, about.go, observation.go, risk.go: what follows from a response.
+//   - timeline.go, baseline.go, change.go: every score of a client on a scale, the
+//     course of therapy it belongs to, and the change between two of them.
+//   - settle.go, withdraw.go, alert.go: what a write means for the scores of other
+//     responses, what goes with a response that is gone, and when a change asks for
+//     a person.
+//   - feedback.go, words.go, wording/: the plain facts for whoever has just handed in
+//     a response, and sentences of them.
 //
 // # Limits
 //
@@ -43,6 +48,28 @@
 // A risk is looked for in every response, also in one that was broken off, and
 // an answer that is later withdrawn puts the flag to rest but leaves the task: a
 // person looks at it. Scores come from completed and amended responses alone.
+//
+// The change that a score tells of is a part of what is stored, so that whoever gets
+// it by FHIR reads the same as we do. It is therefore told anew when what it was
+// measured from changes: the scores of a client are the same whatever the order in
+// which responses came, were amended, or went. A caller who may not see a baseline
+// moves nothing that was told against it. Only responses count for that order: a
+// course of therapy whose beginning is corrected moves no score until a response
+// of it is written again.
+//
+// What follows from a response is in error when the response is, and is deleted when
+// the response is deleted. A task that somebody closed stays closed.
+//
+// A reliable deterioration and a drop below the client's own mean ask for a review
+// once in a run of scores that each show it. Ten weeks of the same deterioration
+// are one thing to look at, not ten. A task whose score was corrected is in error,
+// not cancelled: then nobody decided about it, and it may be raised again.
+//
+// Own means are for instruments without norms, such as the alliance check, whose
+// rule is the practice's own and says so in the file.
+//
+// Sentences are made of facts alone, so that what is said cannot differ from what is
+// stored. Those for the client leave out bands: "severe" is a word for a clinician.
 //
 // The FHIRPath of a score stands under R4's cqf-expression in what is stored. SDC's
 // calculatedExpression is defined in no package that every validator has, and a
