@@ -21,6 +21,7 @@ type commands struct {
 	Check   checkCommand     `cmd:"" help:"Say what is wrong with a configuration, before anything starts."`
 	Import  importCommand    `cmd:"" help:"Import an export of a practice system."`
 	Token   tokenCommand     `cmd:"" help:"Print a token of the built-in issuer (development instances only)."`
+	Outbox  outboxCommand    `cmd:"" help:"What goes to partners: list it, set it going again, drop it."`
 	Dump    dumpCommand      `cmd:"" help:"Print all current resources as NDJSON (development instances only)."`
 	Audit   auditCommand     `cmd:"" help:"List, verify and anchor the audit journal."`
 	Keyring keyringCommand   `cmd:"" help:"Make or rotate the file of keys."`

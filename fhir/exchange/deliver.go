@@ -27,6 +27,11 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 	if g.task.Root().Get("status").Text() != "requested" {
 		return nil // withdrawn or answered meanwhile
 	}
+	if !l.Anew {
+		if g.rs, err = c.asBegun(ctx, org, to, j.Task, g.rs); err != nil {
+			return err
+		}
+	}
 	released, err := c.Release(ctx, org, g.rs)
 	if err != nil {
 		return err

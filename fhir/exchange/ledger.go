@@ -19,6 +19,7 @@ type ledger struct {
 	Delivered int64  `json:"delivered,omitempty"`
 	Theirs    string `json:"theirs,omitempty"`
 	Told      int64  `json:"told,omitempty"` // newest version whose answer was begun
+	Anew      bool   `json:"anew,omitempty"` // an operator wants the package as things stand today
 }
 
 const ledgerSpace = "referral"
