@@ -306,7 +306,7 @@ func (d *drawer) session() practice.Record {
 		r.CorrectedBecause = d.someText()
 	}
 	if r.Status != "finished" && r.Status != "amended" && r.Status != "entered-in-error" {
-		if r.Status == "cancelled" {
+		if r.Status != "booked" {
 			r.CancelledBecause = d.someConcept()
 		}
 		return r // what is clinical does not go into an Appointment

@@ -176,6 +176,9 @@ func (w *writer) appointment(r *practice.Session) {
 	x.concept("session-venue", r.Venue)
 	x.yes("session-interpreter", r.Interpreter)
 	x.episode("Appointment", w.target("episode", r.Episode, "/episode"))
+	if r.Status != "cancelled" { // app-4 lets no other status have a reason, and misspells noshow
+		x.concept("session-absence-reason", r.CancelledBecause)
+	}
 	x.details(r.Details)
 	client, org := w.target("client", r.Client, "/client"), w.target("organisation", r.Organisation, "/organisation")
 	if client.IsZero() {
@@ -193,7 +196,7 @@ func (w *writer) appointment(r *practice.Session) {
 		Set("extension", x.objects()).
 		Set("identifier", objects(w.identifier())).
 		Set("status", r.Status)
-	if c := conceptOf(r.CancelledBecause); c != nil {
+	if c := conceptOf(r.CancelledBecause); c != nil && r.Status == "cancelled" {
 		o.Set("cancelationReason", object(c))
 	}
 	o.Set("serviceType", objects(w.types(r)))
@@ -332,6 +335,9 @@ func (d *reader) appointment() *practice.Session {
 		CancelledBecause: conceptIn(d.n.Get("cancelationReason")),
 		Start:            d.n.Get("start").Text(),
 		End:              d.n.Get("end").Text(),
+	}
+	if out.CancelledBecause.IsZero() {
+		out.CancelledBecause = conceptIn(extension(d.n, "session-absence-reason").Get("valueCodeableConcept"))
 	}
 	d.arrangement(out, d.n.Get("serviceType"))
 	if v, ok := d.n.Get("minutesDuration").Int(); ok {
