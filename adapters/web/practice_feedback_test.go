@@ -1,0 +1,101 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"rapport/fhir"
+	"rapport/mapping"
+	"rapport/mapping/instrument"
+	"rapport/policy"
+)
+
+// feedback posts a response and returns what is told of it.
+func (o *office) feedback(t *testing.T, body string) (f instrument.Feedback) {
+	t.Helper()
+	r := o.send(http.MethodPost, "/practice/responses", body)
+	var answer struct{ Feedback *instrument.Feedback }
+	if err := json.Unmarshal(r.body, &answer); err != nil || answer.Feedback == nil {
+		t.Fatalf("%d %s, %v", r.StatusCode, r.body, err)
+	}
+	return *answer.Feedback
+}
+
+func TestAnAllianceDropIsToldAtOnceAndPutBeforeTheTherapist(t *testing.T) {
+	o := newOffice(t).settle()
+	check := func(n, rating int) instrument.Feedback {
+		return o.feedback(t, fmt.Sprintf(`{"key":"a%d","instrument":"alliance","client":"c1","episode":"e1","therapist":"t1","answeredBy":"client",
+			"authored":"2026-02-0%dT10:50:00+01:00","answers":{"alliance-1":%d,"alliance-2":%d,"alliance-3":%d,"alliance-4":%d}}`, n, n, rating, rating, rating, rating))
+	}
+	for n := 1; n <= 3; n++ {
+		if f := check(n, 9); f.OwnMean == nil || f.OwnMean.Earlier != n-1 || f.OwnMean.Drop || f.Scores[1].Score.String() != "9" {
+			t.Errorf("check %d: %+v", n, f)
+		}
+	}
+	f := check(4, 5)
+	if m := f.OwnMean; m == nil || !m.Drop || m.Change.String() != "-16" || m.Source == "" || f.First.Class != instrument.Unclassified {
+		t.Fatalf("%+v", f)
+	}
+	if !strings.Contains(f.ForClinician, "a drop") || !strings.Contains(f.ForClient, "lower than you have answered before") || f.Safety != "" {
+		t.Errorf("%q, %q, %q", f.ForClinician, f.ForClient, f.Safety)
+	}
+	tasks, flags := o.of("Task"), o.of("Flag")
+	if len(tasks) != 1 || tasks[0].Key.String() != f.OwnMean.Task || len(flags) != 1 || flags[0].Key.String() != f.OwnMean.Flag {
+		t.Fatalf("%v, %v: %+v", tasks, flags, f.OwnMean)
+	}
+	root := tasks[0].Root()
+	owner, _ := root.Get("owner").Ref()
+	if root.Get("priority").Text() != "urgent" || owner != o.of("Practitioner")[0].Key {
+		t.Errorf("%s", tasks[0].Body())
+	}
+	if next := check(5, 5); next.OwnMean.Task != f.OwnMean.Task || len(o.of("Task")) != 1 {
+		t.Errorf("asked twice: %+v", next.OwnMean)
+	}
+}
+
+func TestASafetyTextIsToldWhereARiskFiresAndNowhereElse(t *testing.T) {
+	o := newOffice(t).settle()
+	if f := o.feedback(t, phq9("r1", "2026-02-02T11:00:00+01:00", "1111111100")); f.Safety != "" || f.ForClient == "" {
+		t.Errorf("%+v", f)
+	}
+	f := o.feedback(t, phq9("r2", "2026-02-09T11:00:00+01:00", "1111111110"))
+	if f.Safety == "" || !strings.HasPrefix(f.ForClinician, "Needs a clinician's review today") {
+		t.Errorf("%q, %q", f.Safety, f.ForClinician)
+	}
+	broken := strings.Replace(phq9("r3", "2026-02-16T11:00:00+01:00", "1111111110"), `"answeredBy"`, `"status":"stopped","answeredBy"`, 1)
+	if f := o.feedback(t, broken); f.Safety == "" || strings.Contains(f.ForClient, "0 to 27") {
+		t.Errorf("%q, %q", f.Safety, f.ForClient)
+	}
+}
+
+func TestEachTenantSpeaksWithItsOwnVoice(t *testing.T) {
+	l, err := instrument.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := l.With(instrument.Voice{Safety: "Ring the house bell."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Config{Gates: newMemory(t), Practice: &Practice{
+		Mapper:  func(string) (*mapping.Mapper, error) { return nil, nil },
+		Follow:  func(string) ([]fhir.Follow, error) { return nil, nil },
+		Library: l,
+	}}
+	for _, voiced := range []func(string) *instrument.Library{nil, func(tenant string) *instrument.Library {
+		return map[string]*instrument.Library{"one": own, "two": l}[tenant]
+	}} {
+		c.Practice.Voiced = voiced
+		for tenant, want := range map[string]*instrument.Library{"one": own, "two": l} {
+			if voiced == nil {
+				want = l
+			}
+			if d, err := c.clerkOf(policy.Principal{Tenant: tenant}); err != nil || d.voiced != want {
+				t.Errorf("%s: %v", tenant, err)
+			}
+		}
+	}
+}
