@@ -210,6 +210,8 @@ func TestAMistakeInTheConfigurationNamesItsField(t *testing.T) {
 		{func(c *Config) { c.Base = "far.example" }, "base"},
 		{func(c *Config) { c.Organization.Value = "" }, "organization"},
 		{func(c *Config) { c.Key = "" }, "client and key"},
+		{func(c *Config) { c.Delivery = "creates" }, ""},
+		{func(c *Config) { c.Delivery = "pigeon" }, "delivery"},
 		{func(c *Config) { c.Token = "http://login.example/token" }, "token"},
 	} {
 		got := good
@@ -247,5 +249,68 @@ func TestWhatIsSentIsThePackageToTheLetter(t *testing.T) {
 	}
 	if _, err := ch.Transact(t.Context(), to, resource(t, body)); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestOnlyWhatCannotHaveArrivedIsSaidToBeUnsent(t *testing.T) {
+	patient := `{"resourceType":"Patient"}`
+	for _, c := range []struct {
+		what   string
+		make   func(*far)
+		unsent bool
+	}{
+		{"nobody listens", func(f *far) { f.Close() }, true},
+		{"no token is given", func(f *far) {
+			f.issue = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) }
+		}, true},
+		{"it was told to wait", func(f *far) {
+			f.fhir = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", "30")
+				w.WriteHeader(http.StatusTooManyRequests)
+			}
+		}, true},
+		{"it answers with 500", func(f *far) { f.answers(http.StatusInternalServerError, "") }, false},
+		{"the line breaks", func(f *far) { f.fhir = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) } }, false},
+		{"it does not say where", func(f *far) { f.answers(http.StatusCreated, "") }, false},
+	} {
+		f := newFar(t)
+		ch, to := f.channel()
+		c.make(f)
+		_, err := ch.Create(t.Context(), to, resource(t, patient), "")
+		if fhir.Is(err, fhir.Throttled) { // the refusal itself; the next one is not sent
+			_, err = ch.Create(t.Context(), to, resource(t, patient), "")
+		}
+		if err == nil || errors.Is(err, exchange.ErrUnsent) != c.unsent {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+}
+
+func TestWhatIdentifiesAPersonIsAskedForInNoURL(t *testing.T) {
+	f := newFar(t)
+	ch, to := f.channel()
+	f.fhir = func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.URL.RawQuery != "" || r.URL.Path != "/fhir/Patient/_search" || r.PostFormValue("family") != "Roth" {
+			t.Errorf("%s %s", r.Method, r.URL)
+		}
+		fmt.Fprint(w, `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"http://x"}],"entry":[{"resource":{"resourceType":"Patient","id":"1"}},{"resource":{"resourceType":"OperationOutcome"}}]}`)
+	}
+	rs, whole, err := ch.Look(t.Context(), to, "Patient", url.Values{"family": {"Roth"}})
+	if err != nil || len(rs) != 1 || whole {
+		t.Errorf("%v, all of them %v, %v", rs, whole, err)
+	}
+}
+
+func TestRetryAfterIsReadInEitherFormAndBounded(t *testing.T) {
+	f := newFar(t)
+	for value, want := range map[string]time.Duration{
+		"120": 2 * time.Minute, "999999": time.Hour, f.clock().Add(90 * time.Second).UTC().Format(http.TimeFormat): 90 * time.Second,
+		f.clock().Add(99 * time.Hour).UTC().Format(http.TimeFormat): time.Hour, "soon": 0, "-5": 0, "": 0,
+	} {
+		p := &peer{clock: f.clock}
+		p.heed(value)
+		if got := p.notBefore.Sub(f.clock()); want > 0 && got != want || want == 0 && p.waits() {
+			t.Errorf("%q: %v", value, got)
+		}
 	}
 }

@@ -149,7 +149,13 @@ func (c *clinic) refer(more ...string) {
 	for _, r := range append(slices.Clone(file), more...) {
 		c.put(r)
 	}
-	c.put(`{"resourceType":"Task","id":"t1","status":"requested","intent":"order","code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]},"focus":{"reference":"ServiceRequest/s1"},` +
+	c.task("requested")
+}
+
+// task writes the referral's Task.
+func (c *clinic) task(status string) {
+	c.t.Helper()
+	c.put(`{"resourceType":"Task","id":"t1","status":"` + status + `","intent":"order","code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]},"focus":{"reference":"ServiceRequest/s1"},` +
 		`"for":{"reference":"Patient/p1"},"requester":{"reference":"Organization/clinic"},"owner":{"reference":"Organization/peer"}}`)
 }
 
@@ -478,5 +484,50 @@ func TestThePartnersStatementChoosesTheWay(t *testing.T) {
 	at.refer()
 	if dead := at.settle(); len(dead) != 1 || !strings.Contains(dead[0], "declares none of") {
 		t.Errorf("given up: %q", dead)
+	}
+}
+
+func TestTheEndOfAReferralIsToldWhereThereIsNoTaskOrLeftToPeople(t *testing.T) {
+	p := newParts(t)
+	for _, c := range []struct {
+		peer, status string
+		request, doc string // their status in the end, "" where there is none
+		dead         bool
+	}{
+		{"epic", "cancelled", "revoked", "current", false},
+		{"epic", "entered-in-error", "entered-in-error", "entered-in-error", false},
+		{"oracle", "cancelled", "", "current", true},
+		{"oracle", "entered-in-error", "", "entered-in-error", false},
+	} {
+		to := newPeer(t, recorded(t, c.peer))
+		to.has(theirs)
+		at := newClinic(t, p, to, "")
+		at.refer()
+		at.settle()
+		at.task(c.status)
+		dead := at.settle()
+		if (len(dead) > 0) != c.dead || c.dead && !strings.Contains(dead[0], "tell its people") {
+			t.Errorf("%s, %s: given up: %q %q", c.peer, c.status, dead, to.requests)
+		}
+		status := func(typ string) string {
+			for _, r := range to.of(typ) {
+				return r.Root().Get("status").Text()
+			}
+			return ""
+		}
+		if r, d := status("ServiceRequest"), status("DocumentReference"); r != c.request || d != c.doc {
+			t.Errorf("%s, %s: request %q, note %q", c.peer, c.status, r, d)
+		}
+	}
+	// What never went needs no recall.
+	to := newPeer(t, recorded(t, "oracle"))
+	at := newClinic(t, p, to, "")
+	for _, r := range file {
+		at.put(r)
+	}
+	at.task("requested")
+	at.task("cancelled")
+	if dead := at.settle(); len(dead) > 0 || len(to.requests) != 0 {
+		t.Errorf("given up: %q %q", dead, to.requests)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"rapport/fhir"
 )
@@ -213,8 +214,33 @@ func (p *peer) answer(r *http.Request, body []byte) (status int, answer string, 
 		return p.search(strings.TrimSuffix(path, "/_search"), string(body))
 	case r.Method == http.MethodPost:
 		return p.write(path, body)
+	case r.Method == http.MethodGet && !strings.Contains(path, "/"):
+		return p.search(path, r.URL.RawQuery)
+	case r.Method == http.MethodPut:
+		return p.update(path, r.Header.Get("If-Match"), body)
 	}
 	return 405, "", nil
+}
+
+// update takes the version that is the current one alone.
+func (p *peer) update(path, ifMatch string, body []byte) (int, string, map[string]string) {
+	k, ok := fhir.ParseKey(path)
+	i := slices.IndexFunc(p.kept, func(r fhir.Resource) bool { return r.Key == k })
+	r, err := fhir.Parse(body)
+	switch {
+	case !ok || err != nil || r.Key != k:
+		return 400, "", nil
+	case !p.does(k.Type, "update"):
+		return 405, "", nil
+	case i < 0:
+		return 404, "", nil
+	case ifMatch != fmt.Sprintf(`W/"%d"`, p.kept[i].Version):
+		return 409, "", nil
+	}
+	if p.kept[i], err = r.Stamp(k.ID, r.Version+1, time.Unix(1_800_000_000, 0)); err != nil {
+		return 500, "", nil
+	}
+	return 200, "", nil
 }
 
 // write stores, or does what goes wrong instead.
@@ -271,6 +297,9 @@ func (p *peer) store(typ string, body []byte) (int, string, map[string]string) {
 		}
 	}
 	made, err := o.Resource()
+	if err == nil {
+		made, err = made.Stamp(made.ID, 1, time.Unix(1_800_000_000, 0))
+	}
 	if err != nil {
 		return 500, "", nil
 	}
@@ -307,6 +336,8 @@ func meets(n fhir.Node, q url.Values) bool {
 		for _, v := range vs {
 			ok := true
 			switch name {
+			case "_id":
+				ok = n.Get("id").Text() == v
 			case "patient":
 				ok = n.At("subject", "reference").Text() == "Patient/"+v
 			case "identifier":

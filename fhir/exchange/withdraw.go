@@ -24,6 +24,9 @@ func (c *Courier) withdraw(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
+	if done, err := c.recall(ctx, to, j, task.Root().Get("status").Text()); err != nil || done {
+		return err
+	}
 	elements := []string{"status", "statusReason"}
 	released, err := c.Release(ctx, org, []fhir.Resource{task})
 	if err != nil {
