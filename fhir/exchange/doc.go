@@ -12,6 +12,7 @@
 //     same as a message. summary.go: the referral note that goes along in either.
 //   - reach.go: which way a partner takes packages, by its own CapabilityStatement.
 //   - parcel.go: single creates, each once; probe.go, person.go: what is looked for first.
+//   - recall.go: the end of a referral at a partner that has no Task of it.
 //   - inbox.go, inbox_answer.go: $process-message, for referrals that come as messages.
 //   - summarise.go: $referral-summary, a referral as a document or a page.
 //   - ledger.go: what is known of a referral's way; its Provenance.
