@@ -2,8 +2,11 @@ package web
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"io"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -31,7 +34,8 @@ type counts struct {
 // storeAll stores several records in the order in which they came, each in its own
 // transaction: what one rests on may stand before it, and a bad one loses itself
 // alone. Outcomes go out as they come, so that none is kept; whoever gets a part of
-// them sees the connection break, and may send all of it again.
+// them sees the connection break, and may send all of it again. The number of records
+// bounds the time that it takes, not the clock of a request.
 func (c *Config) storeAll(g *gin.Context, d *clerk, kind string, in posted, try bool) {
 	limit := maxRecords
 	if try {
@@ -53,33 +57,42 @@ func (c *Config) storeAll(g *gin.Context, d *clerk, kind string, in posted, try 
 			return
 		}
 	}
-	out := newResults(g, answersLines(g.Request.Header.Values("Accept"), in))
-	for i, b := range in.bodies {
-		r, err := receipt{}, ctx.Err()
-		switch {
-		case err != nil:
-			panic(http.ErrAbortHandler) // nobody is there to be told of the rest
-		case try:
-			r, err = trials[i].receipt, trials[i].err
-		default:
-			r, err = d.store(g, kind, b)
-		}
-		if fhir.Is(err, fhir.Exception) {
-			c.Log.ErrorContext(ctx, "record failed", "route", routeOf(g), "err", err)
-		}
-		out.add(resultOf(i, b.line, r, err))
+	lines := answersLines(g.Request.Header.Values("Accept"), in)
+	mediaType := "application/json"
+	if lines {
+		mediaType = ndjson[0]
 	}
-	out.end()
+	// The body is read. net/http ends the request when its time to send is over, even so.
+	_ = http.NewResponseController(g.Writer).SetReadDeadline(time.Time{})
+	answer(g, rest.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {mediaType}}, Stream: func(w io.Writer) error {
+		out := results{w: bufio.NewWriter(w), lines: lines}
+		for i, b := range in.bodies {
+			if err := ctx.Err(); err != nil {
+				return err // nobody is there to be told of the rest
+			}
+			var r receipt
+			var err error
+			if try {
+				r, err = trials[i].receipt, trials[i].err
+			} else if r, err = d.store(ctx, kind, b.json); fhir.Is(err, fhir.Exception) {
+				c.Log.ErrorContext(ctx, "record failed", "route", routeOf(g), "err", err)
+			}
+			if err := out.add(resultOf(i, b.line, r, err)); err != nil {
+				return err
+			}
+		}
+		return out.end()
+	}})
 }
 
 // store decodes and stores one of several records.
-func (d *clerk) store(g *gin.Context, kind string, b body) (receipt, error) {
-	rec, err := practice.Decode(kind, b.json)
+func (d *clerk) store(ctx context.Context, kind string, body []byte) (receipt, error) {
+	rec, err := practice.Decode(kind, body)
 	if err != nil {
 		return receipt{}, err
 	}
 	j := job{clerk: d, record: rec}
-	return j.do(g.Request.Context())
+	return j.do(ctx)
 }
 
 func resultOf(i, line int, r receipt, err error) result {
@@ -105,31 +118,17 @@ type results struct {
 	sum   counts
 }
 
-func newResults(g *gin.Context, lines bool) *results {
-	g.Header("Content-Type", "application/json")
-	if lines {
-		g.Header("Content-Type", ndjson[0])
-	}
-	g.Status(http.StatusOK)
-	g.Writer.WriteHeaderNow()
-	r := &results{w: bufio.NewWriter(g.Writer), lines: lines}
-	if !lines {
-		r.text(`{"records":[`)
-	}
-	return r
-}
-
-func (o *results) add(r result) {
+func (o *results) add(r result) error {
 	b, err := json.Marshal(r)
 	if err != nil {
-		panic(http.ErrAbortHandler) // numbers, strings and resources that were parsed: it cannot be
+		return err
 	}
-	if o.n++; o.n > 1 && !o.lines {
-		o.text(",")
+	before, after := `{"records":[`, ""
+	if o.n++; o.n > 1 {
+		before = ","
 	}
-	o.text(string(b))
 	if o.lines {
-		o.text("\n")
+		before, after = "", "\n"
 	}
 	switch r.Outcome {
 	case created:
@@ -141,24 +140,19 @@ func (o *results) add(r result) {
 	default:
 		o.sum.Rejected++
 	}
+	_, err = o.w.WriteString(before + string(b) + after)
+	return err
 }
 
-func (o *results) end() {
+func (o *results) end() error {
 	if !o.lines {
 		b, err := json.Marshal(o.sum)
 		if err != nil {
-			panic(http.ErrAbortHandler)
+			return err
 		}
-		o.text(`],"summary":` + string(b) + "}\n")
+		if _, err := o.w.WriteString(`],"summary":` + string(b) + "}\n"); err != nil {
+			return err
+		}
 	}
-	if o.w.Flush() != nil {
-		panic(http.ErrAbortHandler)
-	}
-}
-
-// text ends the request when the caller has gone: what follows is not stored then.
-func (o *results) text(s string) {
-	if _, err := o.w.WriteString(s); err != nil {
-		panic(http.ErrAbortHandler)
-	}
+	return o.w.Flush()
 }

@@ -18,7 +18,7 @@ const (
 	maxRecords = 5_000
 	// maxTried is smaller: the records of a dry run share one transaction, and other
 	// writers wait for its end.
-	maxTried = 200
+	maxTried = 100
 )
 
 // ndjson is a record a line.
