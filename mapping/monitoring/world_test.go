@@ -140,8 +140,7 @@ func (c *clinic) client(id, therapist, status, end string) {
 
 // phase is a stretch of a client's plan.
 type phase struct {
-	id, plan string // the plan's id; "": the client's own plan-<client>
-	client   string // "": ida
+	id       string
 	status   string // "": active
 	phase    string // "": acute
 	from, to string

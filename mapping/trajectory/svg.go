@@ -89,8 +89,8 @@ func (p *picture) put(l label, avoid ...box) bool {
 // svg writes the file.
 func (p *picture) svg() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %[1]s %[2]s" role="img" aria-labelledby="title desc" font-family="Helvetica, Arial, sans-serif" fill="#111">`+"\n", num(p.width), num(p.height))
-	fmt.Fprintf(&b, "<title id=\"title\">%s</title>\n<desc id=\"desc\">%s</desc>\n", escaped(p.title), escaped(p.desc))
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %[1]s %[2]s" role="img" aria-labelledby="trajectory-title trajectory-desc" font-family="Helvetica, Arial, sans-serif" fill="#111">`+"\n", num(p.width), num(p.height))
+	fmt.Fprintf(&b, "<title id=\"trajectory-title\">%s</title>\n<desc id=\"trajectory-desc\">%s</desc>\n", escaped(p.title), escaped(p.desc))
 	for _, m := range p.marks {
 		b.WriteString("<" + m.name)
 		for i := 0; i < len(m.attrs); i += 2 {
