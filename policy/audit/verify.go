@@ -100,7 +100,8 @@ func Verify(ctx context.Context, st store.Store, keys Keys, tenant string, ancho
 	}
 	slices.Sort(writers)
 	for _, w := range writers {
-		if err := r.writer(ctx, st, w, demands[w]); err != nil {
+		later := func(after int64) ([]demand, error) { return signedSince(ctx, st, keys, tenant, w, after) }
+		if err := r.writer(ctx, st, w, demands[w], later); err != nil {
 			return r, err
 		}
 	}
@@ -115,8 +116,28 @@ type demand struct {
 	says string
 }
 
-// writer follows one chain from its beginning and names the first fault.
-func (r *Report) writer(ctx context.Context, st store.Store, writer string, demands []demand) error {
+// signedSince returns what the checkpoints of a writer demand that stand behind a record.
+func signedSince(ctx context.Context, st store.Store, keys Keys, tenant, writer string, after int64) ([]demand, error) {
+	cs, err := st.Checkpoints(ctx, writer)
+	if err != nil {
+		return nil, err
+	}
+	var out []demand
+	for _, c := range cs {
+		if c.N <= after {
+			continue
+		}
+		if s, err := proves(keys, tenant, c); err == nil { // one that proves nothing demands nothing
+			out = append(out, demand{Place{s.N, s.Hash}, "a checkpoint"})
+		}
+	}
+	return out, nil
+}
+
+// writer follows one chain from its beginning and names the first fault. A gateway may
+// be sealing meanwhile: records behind the last checkpoint that was read have one of
+// their own by the time they can be seen, which later returns.
+func (r *Report) writer(ctx context.Context, st store.Store, writer string, demands []demand, later func(after int64) ([]demand, error)) error {
 	at := Place{Hash: make([]byte, 32)}
 	due := map[int64][]demand{}
 	last := int64(0)
@@ -130,7 +151,19 @@ func (r *Report) writer(ctx context.Context, st store.Store, writer string, dema
 		if err != nil {
 			return err
 		}
+		asked := false
 		for _, e := range es {
+			if e.N > last && !asked {
+				asked = true
+				more, err := later(last)
+				if err != nil {
+					return err
+				}
+				for _, d := range more {
+					due[d.N], last = append(due[d.N], d), max(last, d.N)
+				}
+				demands = append(demands, more...)
+			}
 			if e.N != at.N+1 {
 				r.fault("writer %s: record %d is missing", writer, at.N+1)
 				return nil
@@ -153,7 +186,8 @@ func (r *Report) writer(ctx context.Context, st store.Store, writer string, dema
 				since = e.N
 			}
 		}
-		if len(es) < maxBatch {
+		// A checkpoint that came meanwhile may vouch for records that came with it.
+		if len(es) == 0 || len(es) < maxBatch && at.N >= last {
 			break
 		}
 	}

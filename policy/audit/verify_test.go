@@ -195,3 +195,28 @@ func TestVerifyNamesWhatWasDoneToSegments(t *testing.T) {
 		})
 	}
 }
+
+// busy is a store in which more is sealed between two of Verify's looks at it.
+type busy struct {
+	*fakeStore
+	more func()
+}
+
+func (b *busy) Entries(ctx context.Context, q store.Entries) ([]store.Entry, string, error) {
+	if b.more != nil {
+		b.more()
+		b.more = nil
+	}
+	return b.fakeStore.Entries(ctx, q)
+}
+
+func TestWhatIsSealedWhileVerifyReadsIsNoFault(t *testing.T) {
+	st := sealed(t)
+	es, cs := st.entries, st.checkpoints
+	st.entries, st.checkpoints = slices.Clone(es[:9]), slices.Clone(cs[:3]) // the last of writer two is yet to come
+	b := &busy{fakeStore: st, more: func() { st.entries, st.checkpoints = es, cs }}
+	r, err := Verify(context.Background(), b, newTestKeys(1), "lindenhof", nil)
+	if err != nil || len(r.Faults) > 0 || r.Sealed != 12 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
