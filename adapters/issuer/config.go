@@ -29,14 +29,16 @@ type Config struct {
 
 // Client is a registered backend. Its keys come from one of JWKS, JWKSFile, JWKSURL.
 type Client struct {
-	Tenant   string      `yaml:"tenant"`
-	Role     policy.Role `yaml:"role"`
-	Grants   []string    `yaml:"grants,omitempty"` // as in token.Client
-	Scope    string      `yaml:"scope"`            // the most that it is given
-	Purpose  string      `yaml:"purpose,omitempty"`
-	JWKS     string      `yaml:"jwks,omitempty"` // the key set itself, as JSON
-	JWKSFile string      `yaml:"jwksFile,omitempty"`
-	JWKSURL  string      `yaml:"jwksURL,omitempty"`
+	Tenant  string      `yaml:"tenant"`
+	Role    policy.Role `yaml:"role"`
+	Grants  []string    `yaml:"grants,omitempty"` // as in token.Client
+	Scope   string      `yaml:"scope"`            // the most that it is given
+	Purpose string      `yaml:"purpose,omitempty"`
+	// Basis is what a researcher's project rests on beside consent; see token.Client.
+	Basis    policy.Basis `yaml:"basis,omitempty"`
+	JWKS     string       `yaml:"jwks,omitempty"` // the key set itself, as JSON
+	JWKSFile string       `yaml:"jwksFile,omitempty"`
+	JWKSURL  string       `yaml:"jwksURL,omitempty"`
 }
 
 // developer is the client that tokens of [Issuer.Mint] are issued to.
@@ -105,7 +107,7 @@ func (c Config) trust(development bool) token.Issuer {
 		Clients: map[string]token.Client{},
 	}
 	for id, cl := range c.Clients {
-		i.Clients[id] = token.Client{Role: cl.Role, Tenant: cl.Tenant, Grants: cl.Grants, Scope: cl.Scope, Purpose: cl.Purpose}
+		i.Clients[id] = token.Client{Role: cl.Role, Tenant: cl.Tenant, Grants: cl.Grants, Scope: cl.Scope, Purpose: cl.Purpose, Basis: cl.Basis}
 	}
 	if development {
 		i.MaxLifetime = maxMinted

@@ -43,9 +43,9 @@ func (c *Config) fhir(g *gin.Context) {
 	if !ok {
 		return
 	}
-	// An operation may have a page to show; it knows itself.
-	page := strings.Contains(path, "$") && takes(g.Request.Header.Values("Accept"), "text/html")
-	if !query.Has("_format") && !page && !accepts(g, "application/fhir+json") {
+	// An operation may have a page or a file to show; it knows itself.
+	operation := strings.Contains(path, "$") && takes(g.Request.Header.Values("Accept"), "text/html", "application/fhir+ndjson", "application/octet-stream", "text/csv")
+	if !query.Has("_format") && !operation && !accepts(g, "application/fhir+json") {
 		return
 	}
 	router, err := c.Router(p.Tenant)

@@ -17,6 +17,9 @@ import (
 
 	"rapport/adapters/issuer"
 	"rapport/adapters/partner"
+	"rapport/mapping/deid"
+	"rapport/mapping/research"
+	"rapport/policy"
 	"rapport/policy/token"
 )
 
@@ -46,6 +49,9 @@ type Config struct {
 	Clients  map[string]issuer.Client `yaml:"clients,omitempty"`
 	Issuers  []token.Issuer           `yaml:"issuers,omitempty"`
 	Partners []Partner                `yaml:"partners,omitempty"`
+	Exports  Exports                  `yaml:"exports,omitempty"`
+	// Projects are what researchers get releases for.
+	Projects []Project `yaml:"projects,omitempty"`
 
 	path string // the file it was read from
 }
@@ -93,6 +99,22 @@ type Partner struct {
 	partner.Config `yaml:",inline"`
 }
 
+// Exports says where the files of bulk exports lie, sealed, and for how long.
+type Exports struct {
+	Folder string        `yaml:"folder,omitempty"` // default exports
+	Keep   time.Duration `yaml:"keep,omitempty"`   // default 24h
+}
+
+// Project is a research project. Its clients have the role researcher; what they
+// export is a de-identified release of it.
+type Project struct {
+	ID      string   `yaml:"id"` // pseudonyms are made for it: another id, other pseudonyms
+	Tenant  string   `yaml:"tenant"`
+	Clients []string `yaml:"clients"`           // ids of clients, here or of an issuer in front
+	Profile string   `yaml:"profile,omitempty"` // expert (default) or safe-harbor
+	K       int      `yaml:"k,omitempty"`       // people behind each combination that is told; default and least 11
+}
+
 // LoadConfig reads and checks a file. The error names everything that is wrong, a
 // line each, with file and line where that can be told.
 func LoadConfig(path string) (*Config, error) {
@@ -136,6 +158,9 @@ func (c *Config) fill() {
 	if c.Audit.Folder == "" {
 		c.Audit.Folder = "audit"
 	}
+	if c.Exports.Folder == "" {
+		c.Exports.Folder = "exports"
+	}
 	if c.Caseload.Grace == 0 {
 		c.Caseload.Grace = defaultGrace
 	}
@@ -145,7 +170,7 @@ func (c *Config) fill() {
 		}
 	}
 	dir := filepath.Dir(c.path)
-	for _, p := range []*string{&c.Keyring, &c.Store.SQLite, &c.Store.PostgresFile, &c.Audit.Folder, &c.Rules, &c.TLS.Certificate, &c.TLS.Key} {
+	for _, p := range []*string{&c.Keyring, &c.Store.SQLite, &c.Store.PostgresFile, &c.Audit.Folder, &c.Rules, &c.TLS.Certificate, &c.TLS.Key, &c.Exports.Folder} {
 		*p = beside(dir, *p)
 	}
 	for i := range c.Partners {
@@ -254,6 +279,7 @@ func (c *Config) Check() error {
 			say(at, "%v", err)
 		}
 	}
+	c.checkProjects(say, known)
 	if c.ownIssuer() {
 		if err := c.issuer().Validate(); err != nil {
 			say("clients", "%v", err)
@@ -269,6 +295,43 @@ func (c *Config) Check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkProjects says what is wrong with research projects. Each client works for one:
+// what it exports must be of that one.
+func (c *Config) checkProjects(say func(field, format string, args ...any), tenants map[string]bool) {
+	if c.Exports.Keep < 0 {
+		say("exports.keep", "must not be negative")
+	}
+	seen, works := map[string]bool{}, map[string]bool{}
+	for i, p := range c.Projects {
+		at := fmt.Sprintf("projects[%d]", i)
+		if !tenantForm.MatchString(p.ID) || seen[p.Tenant+"/"+p.ID] {
+			say(at+".id", "is 1 to 64 letters, digits, '.', '_' or '-', and another one for each project of a tenant")
+		}
+		seen[p.Tenant+"/"+p.ID] = true
+		if !tenants[p.Tenant] {
+			say(at+".tenant", "there is no such tenant")
+		}
+		if _, err := deid.Embedded(p.Profile); p.Profile != "" && err != nil {
+			say(at+".profile", "%v", err)
+		}
+		if p.K != 0 && p.K < research.DefaultK {
+			say(at+".k", "is %d or more", research.DefaultK)
+		}
+		if len(p.Clients) == 0 {
+			say(at+".clients", "name at least one")
+		}
+		for _, id := range p.Clients {
+			if works[p.Tenant+"/"+id] {
+				say(at+".clients", "a client works for one project")
+			}
+			works[p.Tenant+"/"+id] = true
+			if cl, here := c.Clients[id]; here && (cl.Role != policy.Researcher || cl.Tenant != p.Tenant) {
+				say(at+".clients", "a client of a project has the role researcher, and the project's tenant")
+			}
+		}
+	}
 }
 
 // ownIssuer reports whether the built-in issuer is there at all.

@@ -13,7 +13,7 @@ import (
 
 type demoCommand struct {
 	Once  bool   `help:"End when the story is told; the exit code says whether every step held."`
-	Keep  string `help:"Keep the two instances in DIR/clinic and DIR/hospital." type:"path" placeholder:"DIR"`
+	Keep  string `help:"Keep the two instances in DIR/clinic and DIR/hospital, and the research data in DIR/research." type:"path" placeholder:"DIR"`
 	Redis string `help:"Use this Redis as cache." placeholder:"URL"`
 }
 
@@ -27,7 +27,7 @@ func (d demoCommand) Run(ctx context.Context) error {
 	if d.Keep == "" {
 		defer os.RemoveAll(dir)
 	}
-	s := &story{out: os.Stdout, dir: dir, redis: d.Redis, gone: d.Once && d.Keep == ""}
+	s := &story{out: os.Stdout, dir: dir, redis: d.Redis, gone: d.Once && d.Keep == "", kept: d.Keep != ""}
 	defer s.close()
 	began := time.Now()
 	if err := s.open(ctx); err != nil {
@@ -51,7 +51,7 @@ func (d demoCommand) folder() (string, error) {
 	if d.Keep == "" {
 		return os.MkdirTemp("", "rapport-demo-")
 	}
-	for _, sub := range []string{"clinic", "hospital"} {
+	for _, sub := range []string{"clinic", "hospital", "research"} {
 		if _, err := os.Stat(filepath.Join(d.Keep, sub)); err == nil {
 			return "", fmt.Errorf("%s is there already; give an empty folder to --keep", filepath.Join(d.Keep, sub))
 		}
@@ -64,6 +64,7 @@ type story struct {
 	out              io.Writer
 	dir, redis       string
 	gone             bool // when it is told nothing stays that commands could show
+	kept             bool // the folder stays when it ends
 	clinic, hospital *side
 	cast
 }
@@ -117,7 +118,8 @@ func (s *story) steps() []step {
 		{"b", "A therapist records a session and a questionnaire", s.records},
 		{"c", "A referral goes to the hospital and comes back answered", s.refers},
 		{"d", "A vendor of electronic records reads outcomes, of its own clients alone", s.reads},
-		{"e", "All of it is in the audit journal", s.audits},
+		{"e", "A university gets research data that name nobody", s.studies},
+		{"f", "All of it is in the audit journal", s.audits},
 	}
 }
 

@@ -28,6 +28,7 @@ type caller struct {
 type answer struct {
 	status int
 	etag   string
+	header http.Header
 	body   []byte
 }
 
@@ -49,7 +50,7 @@ func (c *caller) do(ctx context.Context, method, path string, body []byte, heade
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, resp.Header.Get("ETag"), b}, err
+	return answer{resp.StatusCode, resp.Header.Get("ETag"), resp.Header, b}, err
 }
 
 // get reads a resource or a Bundle.

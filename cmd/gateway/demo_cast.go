@@ -40,6 +40,8 @@ type side struct {
 type cast struct {
 	practice  *site.Mapping
 	vendorKey *token.SigningKey
+	// researchKey is the university's.
+	researchKey *token.SigningKey
 
 	therapist, admin, vendor *caller // at the clinic
 	hospitalDesk             *caller // at the hospital
@@ -61,7 +63,7 @@ func (s *story) open(ctx context.Context) (err error) {
 	}
 	s.clinic, s.hospital = &side{dir: filepath.Join(s.dir, "clinic")}, &side{dir: filepath.Join(s.dir, "hospital")}
 	keys := map[string]*token.SigningKey{}
-	for name, file := range map[string]string{"clinic": "clinic/hospital.jwk", "hospital": "hospital/clinic.jwk", "vendor": "vendor.jwk"} {
+	for name, file := range map[string]string{"clinic": "clinic/hospital.jwk", "hospital": "hospital/clinic.jwk", "vendor": "vendor.jwk", "research": "research.jwk"} {
 		path := filepath.Join(s.dir, file)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
@@ -73,7 +75,7 @@ func (s *story) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	s.vendorKey = keys["vendor"]
+	s.vendorKey, s.researchKey = keys["vendor"], keys["research"]
 	organisation := func(key string) partner.Identifier {
 		return partner.Identifier{System: mapping.IdentifierSystem(s.practice.System, "organisation"), Value: key}
 	}
@@ -87,7 +89,9 @@ func (s *story) open(ctx context.Context) (err error) {
 		Clients: map[string]issuer.Client{
 			seespital:  {Tenant: clinicTenant, Role: policy.Partner, Grants: []string{grant(seespital)}, Scope: "system/*.cruds", Purpose: "TREAT", JWKS: public(keys["hospital"])},
 			kartenwerk: {Tenant: clinicTenant, Role: policy.EHR, Grants: []string{grant(lindenhof), grant(kartenwerk)}, Scope: "system/*.rs", Purpose: "TREAT", JWKS: public(keys["vendor"])},
+			hochschule: {Tenant: clinicTenant, Role: policy.Researcher, Scope: "system/*.rs", Purpose: "HRESCH", JWKS: public(keys["research"])},
 		},
+		Projects: []Project{{ID: project, Tenant: clinicTenant, Clients: []string{hochschule}}},
 		Partners: []Partner{{Tenant: clinicTenant, Config: partner.Config{
 			Name: seespital, Base: "http://" + hospitalAt + fhirPath, Organization: organisation(seespital), Client: lindenhof, Key: "hospital.jwk"}}},
 	}

@@ -16,7 +16,6 @@ import (
 	"rapport/fhir"
 	"rapport/fhir/exchange"
 	"rapport/fhir/store"
-	"rapport/mapping"
 	"rapport/policy"
 )
 
@@ -105,6 +104,7 @@ func (i *instance) start(ctx context.Context) (*running, error) {
 			return nil, err
 		}
 		r.work.Go(func() { i.refresh(bg, t) })
+		r.work.Go(func() { _ = t.exports.Run(bg) }) // ends with bg
 		if courier := i.courier(t); courier != nil {
 			r.work.Go(func() { _ = courier.Run(bg) }) // ends with bg
 		}
@@ -170,15 +170,10 @@ func (i *instance) prepare(ctx context.Context, id string) error {
 	if _, err := i.tenant(id); err != nil {
 		return err
 	}
-	rs, err := i.library.Definitions()
+	rs, err := i.definitions()
 	if err != nil {
 		return err
 	}
-	more, err := mapping.Definitions()
-	if err != nil {
-		return err
-	}
-	rs = append(rs, more...)
 	gate := i.guard.For(process(id, "setup", policy.Integration))
 	return gate.Update(store.Background(ctx), fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) error {
 		for _, r := range rs {

@@ -202,8 +202,8 @@ func TestACertificateThatCannotBeServedStopsTheStart(t *testing.T) {
 		t.Errorf("an expired one: %v", err)
 	}
 	for config, want := range map[string]string{
-		"listen: 0.0.0.0:8443\n": "plain HTTP is served on loopback only",
-		"listen: 0.0.0.0:8443\ntls: {certificate: c.pem}\n":                                   "both a certificate and its key",
+		"listen: 0.0.0.0:8443\n":                                                               "plain HTTP is served on loopback only",
+		"listen: 0.0.0.0:8443\ntls: {certificate: c.pem}\n":                                    "both a certificate and its key",
 		"listen: 0.0.0.0:8443\nurl: http://x.example\ntls: {certificate: c.pem, key: k.pem}\n": "must be https",
 		"origins: ['*']\n": "the origin of one web site",
 	} {

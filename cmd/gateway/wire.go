@@ -21,6 +21,7 @@ import (
 	"rapport/adapters/sqlstore"
 	"rapport/adapters/web"
 	"rapport/fhir"
+	"rapport/fhir/bulk"
 	"rapport/fhir/exchange"
 	"rapport/fhir/questionnaire"
 	"rapport/fhir/rest"
@@ -68,12 +69,15 @@ type instance struct {
 // tenant is what an instance keeps for one tenant.
 type tenant struct {
 	Tenant
-	store  store.Store // cached
-	raw    store.Store
-	mapper *mapping.Mapper
-	follow []fhir.Follow
-	router *rest.Router
-	wake   chan struct{} // for the courier
+	store   store.Store // cached
+	raw     store.Store
+	mapper  *mapping.Mapper
+	follow  []fhir.Follow
+	router  *rest.Router
+	wake    chan struct{} // for the courier
+	exports *bulk.Exports
+	// exporting is told that there may be an export to make.
+	exporting chan struct{}
 	// channel reaches the tenant's partners, with the tenant's keys alone.
 	channel *partner.Channel
 }
@@ -205,18 +209,10 @@ func (i *instance) makeGuard(ctx context.Context) error {
 }
 
 func (i *instance) makeTokens() (err error) {
-	known := func(typ, param string) bool {
-		t, ok := spec.Capability().Type(typ)
-		if !ok || param == "" {
-			return ok
-		}
-		_, ok = t.Param(param)
-		return ok
-	}
 	issuers := i.cfg.Issuers
 	if i.cfg.ownIssuer() {
 		i.issuer, err = issuer.New(i.cfg.issuer(), issuer.Options{
-			Ring: i.ring, Clock: i.clock, IDs: ids, Known: known, Development: i.cfg.Development, Log: i.log,
+			Ring: i.ring, Clock: i.clock, IDs: ids, Known: i.known, Development: i.cfg.Development, Log: i.log,
 			Memos: func(tenant string) (fhir.Memos, error) { return i.db.Tenant(tenant) },
 		})
 		if err != nil {
@@ -225,10 +221,20 @@ func (i *instance) makeTokens() (err error) {
 		issuers = append([]token.Issuer{i.issuer.Trust()}, issuers...)
 	}
 	i.verify, err = token.New(token.Config{Issuers: issuers}, token.Options{
-		Clock: i.clock, Ring: i.ring, Known: known, Log: i.log, Resolver: i,
+		Clock: i.clock, Ring: i.ring, Known: i.known, Log: i.log, Resolver: i,
 		Tenant: func(id string) bool { _, err := i.tenant(id); return err == nil },
 	})
 	return err
+}
+
+// known reports whether a scope may name a type, and a parameter of it.
+func (i *instance) known(typ, param string) bool {
+	t, ok := spec.Capability().Type(typ)
+	if !ok || param == "" {
+		return ok
+	}
+	_, ok = t.Param(param)
+	return ok
 }
 
 // tenant returns what is kept for a tenant; an error for one that is not served.
@@ -251,7 +257,7 @@ func (i *instance) openTenant(c Tenant) (*tenant, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tenant{Tenant: c, raw: raw, wake: make(chan struct{}, 1)}
+	t := &tenant{Tenant: c, raw: raw, wake: make(chan struct{}, 1), exporting: make(chan struct{}, 1)}
 	cache := rediscache.Wrap(raw, rediscache.Config{Tenant: c.ID, Redis: i.redis, Keys: i.ring, Clock: i.clock, Log: i.log})
 	i.closers = append(i.closers, cache.Close) // under i.mu
 	t.store = cache
@@ -272,7 +278,11 @@ func (i *instance) openTenant(c Tenant) (*tenant, error) {
 	forms := &questionnaire.Checker{}
 	scored := func(url string) bool { return i.library.ByURL(url) != nil }
 	t.follow = []fhir.Follow{forms.Follow(scored), fhir.Deriving(instrument.NewDeriver(i.library)), i.referrals(t)}
-	t.router = i.route(t.follow)
+	if t.exports, err = i.exports(t); err != nil {
+		return nil, fmt.Errorf("exports: %w", err)
+	}
+	i.closers = append(i.closers, func() { t.exports.Close() })
+	t.router = i.route(t.follow, t.exportOperations()...)
 	i.tenants[c.ID] = t
 	return t, nil
 }
@@ -285,12 +295,12 @@ func (i *instance) restConfig(follow []fhir.Follow) rest.Config {
 }
 
 // route makes a tenant's router, with the operations whose work lies elsewhere.
-func (i *instance) route(follow []fhir.Follow) *rest.Router {
+func (i *instance) route(follow []fhir.Follow, more ...rest.Operation) *rest.Router {
 	c := i.restConfig(follow)
 	var router *rest.Router
 	inbox := exchange.Inbox{Base: c.Base, Served: c.Served, Clock: i.clock, Run: func(ctx context.Context, r *rest.Request) rest.Response { return router.Serve(ctx, r) }}
 	summaries := exchange.Summaries{Base: c.Base, Clock: i.clock}
-	c.Operations = []rest.Operation{inbox.Operation(), summaries.Operation()}
+	c.Operations = append(more, inbox.Operation(), summaries.Operation())
 	router = rest.New(c)
 	return router
 }
