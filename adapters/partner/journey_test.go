@@ -47,6 +47,7 @@ type gateway struct {
 	key     *token.SigningKey // that it signs with at the other's issuer
 	keyFile string
 	staff   string // token
+	way     exchange.Way
 }
 
 type records struct {
@@ -66,9 +67,10 @@ func (r *records) Before(ctx context.Context, _ string, rs ...policy.Record) err
 }
 
 // meet starts both gateways; their couriers run until the test ends.
-func meet(t *testing.T) (clinic, hospital *gateway) {
+func meet(t *testing.T, way exchange.Way) (clinic, hospital *gateway) {
 	t.Helper()
 	clinic, hospital = listen(t, "clinic"), listen(t, "hospital")
+	clinic.way = way
 	rules := &opa.Engine{}
 	if err := rules.Load(t.Context(), opa.Embedded()); err != nil {
 		t.Fatal(err)
@@ -153,9 +155,13 @@ func (g *gateway) start(other *gateway, rules *opa.Engine, engine *search.Engine
 		Clock: time.Now, Ring: ring, Known: known, Tenant: func(id string) bool { return id == "main" }, Resolver: g})
 	must(err)
 
-	partners := []exchange.Partner{{Name: other.name, Base: other.base(), System: registry, Value: other.name}}
+	partners := []exchange.Partner{{Name: other.name, Base: other.base(), System: registry, Value: other.name, Delivery: g.way}}
 	wake := make(chan struct{}, 1)
-	router := rest.New(rest.Config{Base: g.base(), Served: spec.Capability(), Search: engine, Validate: valid,
+	var router *rest.Router
+	inbox := exchange.Inbox{Base: g.base(), Served: spec.Capability(), Clock: time.Now,
+		Run: func(ctx context.Context, r *rest.Request) rest.Response { return router.Serve(ctx, r) }}
+	router = rest.New(rest.Config{Operations: []rest.Operation{inbox.Operation()},
+		Base: g.base(), Served: spec.Capability(), Search: engine, Validate: valid,
 		Follow: []fhir.Follow{exchange.Referrals{Partners: partners, Wake: wake}.Follow}, IDs: ids, Clock: time.Now, Software: "test"})
 	h := web.New(web.Config{Router: func(string) (*rest.Router, error) { return router, nil }, Gates: g.guard, Verify: verify, Metrics: web.NewMetrics(),
 		Metadata: router.Serve(t.Context(), &rest.Request{Method: http.MethodGet, Path: "metadata"}).Body,
@@ -280,7 +286,13 @@ const referral = `{"resourceType":"Bundle","type":"transaction","entry":[
 {"request":{"method":"PUT","url":"Task/t1"},"resource":{"resourceType":"Task","id":"t1","status":"requested","intent":"order","code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]},"focus":{"reference":"ServiceRequest/s1"},"for":{"reference":"Patient/p1"},"requester":{"reference":"Organization/clinic-at-clinic"},"owner":{"reference":"Organization/hospital-at-clinic"}}}]}`
 
 func TestAReferralTravelsBetweenTwoGatewaysOverHTTP(t *testing.T) {
-	clinic, hospital := meet(t)
+	for _, way := range []exchange.Way{exchange.Auto, exchange.Message} {
+		t.Run(string(way), func(t *testing.T) { travel(t, way) })
+	}
+}
+
+func travel(t *testing.T, way exchange.Way) {
+	clinic, hospital := meet(t, way)
 	hospital.send(hospital.staff, http.MethodPut, "Patient/own", `{"resourceType":"Patient","id":"own"}`, http.StatusCreated)
 	clinic.send(clinic.staff, http.MethodPost, "", referral, http.StatusOK)
 	there := "identifier=" + clinic.base() + "/Task|t1"
@@ -337,7 +349,7 @@ func signIn(t *testing.T, who, at *gateway) string {
 }
 
 func TestAReferralOutlastsAHospitalThatIsDown(t *testing.T) {
-	clinic, hospital := meet(t)
+	clinic, hospital := meet(t, "")
 	up := hospital.handler.Swap(nil)
 	clinic.send(clinic.staff, http.MethodPost, "", referral, http.StatusOK)
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {

@@ -9,11 +9,11 @@ import (
 	"rapport/fhir"
 )
 
-// Package42CFR2 is the notice that goes with records of a substance use disorder
+// Notice42CFR2 is the notice that goes with records of a substance use disorder
 // programme, in its short form.
 //
 // Source: 42 CFR 2.32(a)(2)
-const Package42CFR2 = "42 CFR part 2 prohibits unauthorized disclosure of these records."
+const Notice42CFR2 = "42 CFR part 2 prohibits unauthorized disclosure of these records."
 
 // Input is what a document is made of.
 type Input struct {
@@ -222,7 +222,7 @@ func (r *Referral) label() {
 	var top fhir.Node
 	for _, x := range r.Resources {
 		if Noticed(x) {
-			r.Notice = Package42CFR2
+			r.Notice = Notice42CFR2
 		}
 		for c := range x.Root().Get("meta").Get("security").Elements() {
 			code := c.Get("code").Text()

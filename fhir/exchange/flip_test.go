@@ -12,6 +12,7 @@ import (
 	"rapport/fhir/exchange"
 	"rapport/fhir/rest"
 	"rapport/fhir/spec"
+	"rapport/policy"
 )
 
 // withOperations has both sides serve what this package serves.
@@ -234,6 +235,16 @@ func TestAReferralIsServedAsADocumentToWhoMaySeeIt(t *testing.T) {
 		if !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || !strings.Contains(string(a.Body), "<!DOCTYPE html>") ||
 			!strings.HasPrefix(a.Header.Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Errorf("%s: %v", c.name, a.Header)
+		}
+	}
+	// The same question of a therapist and of who runs the practice: each gets what
+	// their gate shows.
+	w.clinic.put(`{"resourceType":"EpisodeOfCare","id":"e1","status":"active","patient":{"reference":"Patient/p1"},"careManager":{"reference":"Practitioner/mira"}}`)
+	for role, clinical := range map[policy.Role]bool{policy.Therapist: true, policy.Admin: false} {
+		who := policy.Principal{Tenant: w.clinic.tenant, Issuer: "test", Subject: string(role), Client: "test", Role: role, User: fhir.Key{Type: "Practitioner", ID: "mira"}, Scopes: all("user"), Purpose: "TREAT"}
+		a := w.clinic.serve(w.clinic.guard.For(who), http.MethodGet, task.String()+"/$referral-summary", nil, nil)
+		if a.Status != http.StatusOK || strings.Contains(string(a.Body), "moderately severe") != clinical || strings.Contains(string(a.Body), "Moderate depressive episode") != clinical {
+			t.Errorf("%s: %d %s", role, a.Status, a.Body)
 		}
 	}
 	for path, want := range map[string]int{"Task/none/$referral-summary": 404, "Task/" + copied.ID + "/$referral-summary": 404} {
