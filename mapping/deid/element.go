@@ -22,7 +22,7 @@ func (p *pass) element(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 	case keep:
 		return p.keep(to, n, r)
 	case concept, diagnosis:
-		return p.concept(to, n, r.do == diagnosis)
+		return p.concept(to, n, r)
 	case coding:
 		mark := len(to)
 		if out, ok := p.coding(to, n, false); ok {
@@ -59,7 +59,9 @@ func (p *pass) keep(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 }
 
 // concept appends the codings of a CodeableConcept that may leave.
-func (p *pass) concept(to []byte, n fhir.Node, sparing bool) ([]byte, status) {
+//
+// Where there is none it is told as withheld, but not where R4 requires one.
+func (p *pass) concept(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 	mark := len(to)
 	to = append(to, `{"coding":[`...)
 	first := len(to)
@@ -68,16 +70,19 @@ func (p *pass) concept(to []byte, n fhir.Node, sparing bool) ([]byte, status) {
 		if before > first {
 			to = append(to, ',')
 		}
-		out, ok := p.coding(to, c, sparing)
+		out, ok := p.coding(to, c, r.do == diagnosis)
 		if !ok {
 			out = out[:before]
 		}
 		to = out
 	}
-	if len(to) == first {
-		return p.absent(to[:mark], n, "masked")
+	switch {
+	case len(to) > first:
+		return append(to, "]}"...), told
+	case r.bound:
+		return to[:mark], nothing
 	}
-	return append(to, "]}"...), told
+	return p.absent(to[:mark], n, "masked")
 }
 
 // coding appends system and code. Systems and codes are plain ASCII where they may

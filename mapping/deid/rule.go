@@ -40,6 +40,7 @@ type rule struct {
 	typ   string          // of a date: date, dateTime, instant
 	list  bool
 	to    []string // of a reference: the types that it may name; nil: any
+	bound bool     // of a concept or coding: R4 requires one of its value set
 	bit   uint64   // its place among its siblings
 	// inside:
 	members map[string]*rule
@@ -185,6 +186,7 @@ func (c compiler) rule(e *spec.Element, code string, n *node, at string) *rule {
 	if c.primitive(code) && e.List && do != keep {
 		c.fault(n, "%s is a list; this rule is for a single value", at)
 	}
+	_, r.bound = e.Required()
 	if ref, ok := e.Type("Reference"); ok && do == reference && !slices.Contains(ref.Targets, "Resource") {
 		r.to = ref.Targets
 	}

@@ -283,7 +283,7 @@ func TestCodesAreKnownByTheirForm(t *testing.T) {
 		`{"system":"https://lindenhof.example/diagnoses","code":"ahorn-iris"}`:      false,
 		`{"code":"F32.1"}`: false,
 	} {
-		c := parse(t, `{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/p"},"code":{"coding":[`+coding+`]}}`)
+		c := parse(t, `{"resourceType":"Procedure","id":"c","status":"completed","subject":{"reference":"Patient/p"},"code":{"coding":[`+coding+`]}}`)
 		if out := transformed(t, d, c); out.IsZero() == leaves {
 			t.Errorf("%s: leaves %v", coding, !out.IsZero())
 		}

@@ -1,8 +1,10 @@
 package research
 
 import (
+	"cmp"
 	"context"
 	"iter"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -85,16 +87,21 @@ type cohort struct {
 	changes     map[fhir.Key]string // response → class of change since the first, as the source tells it
 	told        map[dx]string       // as what a diagnosis is told; "" is withheld
 	secrets     map[fhir.Key]deid.Secret
-	few         map[string]int // by type: practitioners and organisations that are not told
-	unscored    int            // responses whose answers are none of their instrument's
+	few         map[string]int           // by type: practitioners and organisations that are not told
+	rare        []*instrument.Instrument // that too few people answered
+	dropped     map[fhir.Key]bool        // responses and scores of those
+	unscored    int                      // responses whose answers are none of their instrument's
 }
 
 func newCohort(l *instrument.Library, leaves func(system, code string) bool) *cohort {
 	return &cohort{
 		instruments: l, leaves: leaves, byKey: map[fhir.Key]int{}, byEncounter: map[fhir.Key]*session{}, byEpisode: map[fhir.Key]*episode{},
-		changes: map[fhir.Key]string{}, told: map[dx]string{}, secrets: map[fhir.Key]deid.Secret{}, few: map[string]int{},
+		changes: map[fhir.Key]string{}, told: map[dx]string{}, secrets: map[fhir.Key]deid.Secret{}, few: map[string]int{}, dropped: map[fhir.Key]bool{},
 	}
 }
+
+// read are the types that tell of a person.
+var read = []string{"EpisodeOfCare", "Encounter", "Appointment", "Condition", "QuestionnaireResponse", "Observation"}
 
 // read takes what there is of all people.
 func (c *cohort) read(all func(types ...string) iter.Seq2[fhir.Resource, error]) error {
@@ -107,7 +114,7 @@ func (c *cohort) read(all func(types ...string) iter.Seq2[fhir.Resource, error])
 			c.people = append(c.people, &person{key: r.Key, quasi: quasiOf(r.Root()), codes: map[dx]struct{}{}})
 		}
 	}
-	for r, err := range all("EpisodeOfCare", "Encounter", "Appointment", "Condition", "QuestionnaireResponse", "Observation") {
+	for r, err := range all(read...) {
 		if err != nil {
 			return err
 		}
@@ -295,7 +302,9 @@ func (c *cohort) setting(k fhir.Key) (deid.Secret, bool) {
 }
 
 // settings finds the practitioners and organisations that at least k of the people
-// were with; the others are not told.
+// were with; the others are not told. Where these together were with fewer than k
+// people, they would be told by what is missing: then the smallest of those that could be
+// told is withheld with them.
 func (c *cohort) settings(ctx context.Context, secrets deid.Secrets, k int) error {
 	with := map[fhir.Key]map[int]struct{}{}
 	note := func(who int, keys ...fhir.Key) {
@@ -318,9 +327,15 @@ func (c *cohort) settings(ctx context.Context, secrets deid.Secrets, k int) erro
 	for _, a := range c.given {
 		note(a.who, a.author)
 	}
-	for key, people := range with {
-		if len(people) < k {
+	keys := slices.SortedFunc(maps.Keys(with), func(a, b fhir.Key) int { return cmp.Or(len(with[a])-len(with[b]), a.Compare(b)) })
+	hidden := map[string]map[int]struct{}{}
+	for _, key := range keys {
+		if n := len(hidden[key.Type]); len(with[key]) < k || n > 0 && n < k {
 			c.few[key.Type]++
+			if hidden[key.Type] == nil {
+				hidden[key.Type] = map[int]struct{}{}
+			}
+			maps.Copy(hidden[key.Type], with[key])
 			continue
 		}
 		s, err := secrets.Secret(ctx, key)
@@ -330,4 +345,48 @@ func (c *cohort) settings(ctx context.Context, secrets deid.Secrets, k int) erro
 		c.secrets[key] = s
 	}
 	return nil
+}
+
+// scarce takes out instruments that fewer than k people answered: who did is known
+// by it.
+func (c *cohort) scarce(k int) {
+	people := map[*instrument.Instrument]map[int]struct{}{}
+	for _, a := range c.given {
+		if c.people[a.who].in {
+			if people[a.in] == nil {
+				people[a.in] = map[int]struct{}{}
+			}
+			people[a.in][a.who] = struct{}{}
+		}
+	}
+	for in, who := range people {
+		if len(who) < k {
+			c.rare = append(c.rare, in)
+		}
+	}
+	c.given = slices.DeleteFunc(c.given, func(a *administration) bool {
+		if !slices.Contains(c.rare, a.in) {
+			return false
+		}
+		c.dropped[a.key] = true
+		return true
+	})
+}
+
+// withheld reports whether a resource is a response to such an instrument or its score.
+func (c *cohort) withheld(r fhir.Resource) bool {
+	if len(c.dropped) == 0 {
+		return false
+	}
+	if c.dropped[r.Key] {
+		return true
+	}
+	if r.Type == "Observation" {
+		for from := range r.Root().Get("derivedFrom").Elements() {
+			if k, ok := from.Ref(); ok && c.dropped[k] {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -47,8 +47,9 @@ func (r *Release) readme(w io.Writer, tables []table, p report, files []digest) 
 	say("identifiers of any kind were not scrubbed but never copied: what leaves is on a list. Codes of diagnoses that fewer than %d people have are told as their category or block, or not at all.", p.K)
 	say("")
 	say("Each combination of gender, years of birth, state and years of start is that of at least %d people (the smallest has %d): %s.", p.K, p.Smallest, strings.Join(p.Quasi, "; "))
-	if p.SmallestDated > 0 && p.SmallestDated < p.K {
-		say("Counting the shifted year of the first date in the NDJSON files as well, the smallest has %d: use the tables alone where that is too few.", p.SmallestDated)
+	if p.Candidates > 0 {
+		say("The shifted dates in the NDJSON files tell more: to whoever knows the true first day of somebody's therapy as well, the dates of at least %d people could be theirs.", p.Candidates)
+		say("Use the tables, which hold no dates, where that is too few.")
 	}
 	say("Of %s, both values occur in %d of %d combinations.", p.Diversity.Of, p.Diversity.Diverse, p.Diversity.Classes)
 	say("")

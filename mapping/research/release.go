@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"rapport/fhir"
@@ -50,11 +51,8 @@ type Release struct {
 	past    []Past
 	members Members
 	choice  choice
-	count   transformed
+	count   resources
 }
-
-// transformed counts what became of the resources.
-type transformed struct{ kept, dropped int }
 
 // New makes a Release.
 func New(c Config) (*Release, error) {
@@ -99,6 +97,10 @@ func (r *Release) Survey(ctx context.Context, all func(types ...string) iter.Seq
 	if err := c.read(all); err != nil {
 		return err
 	}
+	if len(c.people) == 0 {
+		return fhir.Errorf(fhir.BusinessRule, "", "There is nobody in this export whose data may be used for research. A release is made of all of %s: "+
+			"name them all in _type, or leave _type out.", strings.Join(Reads(), ", "))
+	}
 	oldest := r.c.Stamp.UTC().Year() - 90
 	quasis := make([]quasi, len(c.people))
 	for i, p := range c.people {
@@ -129,6 +131,7 @@ func (r *Release) Survey(ctx context.Context, all func(types ...string) iter.Seq
 		return err
 	}
 	c.diagnose(r.c.K)
+	c.scarce(r.c.K)
 	r.cohort = c
 	r.deid, err = deid.New(deid.Config{
 		Profile: r.profile, Key: r.key, Instruments: r.c.Instruments, Definitions: r.c.Definitions,
@@ -137,16 +140,23 @@ func (r *Release) Survey(ctx context.Context, all func(types ...string) iter.Seq
 	return err
 }
 
+// Reads lists the types that a Survey must be able to read, whatever types leave.
+func Reads() []string { return append([]string{"Patient"}, read...) }
+
 // Transform rewrites a resource; it implements [fhir.Transform].
 func (r *Release) Transform(ctx context.Context, res fhir.Resource) (fhir.Resource, bool, error) {
 	if r.deid == nil {
 		return fhir.Resource{}, false, errors.New("research: Transform before Survey")
 	}
+	if r.cohort.withheld(res) {
+		r.count.Dropped++
+		return fhir.Resource{}, false, nil
+	}
 	out, keep, err := r.deid.Transform(ctx, res)
 	if keep {
-		r.count.kept++
+		r.count.Released++
 	} else {
-		r.count.dropped++
+		r.count.Dropped++
 	}
 	return out, keep, err
 }

@@ -24,14 +24,21 @@ type report struct {
 	Quasi      []string `json:"quasiIdentifiers"`
 	Classes    []class  `json:"classes"`
 	Smallest   int      `json:"smallestClass"`
-	// SmallestDated is the smallest class when the year of the first date of each
-	// person's resources is told too, as it is in the NDJSON files of a profile
-	// that shifts dates; 0 where no such date is told.
-	SmallestDated int         `json:"smallestClassWithDatesInNDJSON,omitempty"`
-	Diversity     diversity   `json:"diversity"`
-	Withheld      withheldNow `json:"withheld"`
-	Tables        []countsOut `json:"counts"`
-	Earlier       int         `json:"earlierReleases"`
+	// Candidates is what a shift leaves of the dates in NDJSON files: to whoever knows what
+	// is told of somebody and the true first day of their therapy, the shifted dates of at
+	// least so many people could be theirs. 0 where no date is shifted.
+	Candidates int         `json:"candidatesByShiftedDates,omitempty"`
+	Diversity  diversity   `json:"diversity"`
+	Withheld   withheldNow `json:"withheld"`
+	Tables     []countsOut `json:"counts"`
+	Resources  resources   `json:"resources"`
+	Earlier    int         `json:"earlierReleases"`
+}
+
+// resources counts what became of the resources of the export.
+type resources struct {
+	Released int `json:"released"`
+	Dropped  int `json:"dropped"`
 }
 
 // class is a combination of what is told and how many people have it.
@@ -54,11 +61,12 @@ type diversity struct {
 
 // withheldNow counts what is not told.
 type withheldNow struct {
-	Therapists int `json:"therapists"`
-	Practices  int `json:"practices"`
-	Diagnoses  int `json:"diagnosisCodes"`            // not told at all
-	Coarser    int `json:"diagnosisCodesGeneralised"` // told as their category or block
-	Unscored   int `json:"responsesThatCannotBeScored"`
+	Therapists  int `json:"therapists"`
+	Practices   int `json:"practices"`
+	Instruments int `json:"instruments"`
+	Diagnoses   int `json:"diagnosisCodes"`            // not told at all
+	Coarser     int `json:"diagnosisCodesGeneralised"` // told as their category or block
+	Unscored    int `json:"responsesThatCannotBeScored"`
 }
 
 // countsOut is a table of counts as it is told: nil is blank.
@@ -91,15 +99,15 @@ func (r *Release) report() report {
 	out := report{
 		Project: r.c.Project, Profile: r.profile.Name, Method: r.profile.Title, Released: r.c.Stamp.UTC().Format(time.DateOnly), K: r.c.K,
 		Considered: len(c.people), LeftOut: r.choice.outCount, Loss: float64(int(r.choice.loss*1000+0.5)) / 1000, Quasi: r.choice.words(),
-		Smallest: r.choice.smallest(), Earlier: len(r.past),
-		Withheld: withheldNow{Therapists: c.few["Practitioner"], Practices: c.few["Organization"], Unscored: c.unscored},
+		Smallest: r.choice.smallest(), Earlier: len(r.past), Resources: r.count,
+		Withheld: withheldNow{Therapists: c.few["Practitioner"], Practices: c.few["Organization"], Instruments: len(c.rare), Unscored: c.unscored},
 	}
 	out.People = out.Considered - out.LeftOut
 	for _, t := range r.choice.sorted() {
 		out.Classes = append(out.Classes, class{orNotTold(t.gender), orNotTold(t.birth), orNotTold(t.state), orNotTold(t.start), r.choice.classes[t]})
 	}
 	if r.profile.Shifts {
-		out.SmallestDated = r.dated()
+		out.Candidates = r.candidates()
 	}
 	codes := map[dx]bool{}
 	for _, p := range c.people {
@@ -122,20 +130,41 @@ func (r *Release) report() report {
 	return out
 }
 
-// dated returns the smallest class when the year of the first day is told.
-func (r *Release) dated() int {
-	sizes := map[told]int{}
+// candidates counts for each person whose shifted first day could be theirs: it lies 1
+// to 52 weeks before the true one, on the same weekday. It returns the smallest count.
+func (r *Release) candidates() int {
+	shifted := map[told][]int{}
+	day := func(t time.Time) int { return int(t.Unix() / (24 * 3600)) }
+	of := func(p *person) told { return told{p.told.Gender, p.told.Birth, p.told.State, p.told.Start} }
 	for _, p := range r.cohort.people {
-		if !p.in {
+		if p.in && !p.told.Baseline.IsZero() {
+			shifted[of(p)] = append(shifted[of(p)], day(p.told.Baseline)+r.key.Shift(p.secret))
+		}
+	}
+	least := 0
+	for _, days := range shifted {
+		slices.Sort(days)
+	}
+	for _, p := range r.cohort.people {
+		if !p.in || p.told.Baseline.IsZero() {
 			continue
 		}
-		t := told{p.told.Gender, p.told.Birth, p.told.State, ""}
-		if d := p.told.Baseline; !d.IsZero() {
-			t.start = strconv.Itoa(d.AddDate(0, 0, r.key.Shift(p.secret)).Year())
+		days, first := shifted[of(p)], day(p.told.Baseline)
+		from, _ := slices.BinarySearch(days, first-364)
+		n := 0
+		for _, d := range days[from:] {
+			if d > first-7 {
+				break
+			}
+			if (first-d)%7 == 0 {
+				n++
+			}
 		}
-		sizes[t]++
+		if least == 0 || n < least {
+			least = n
+		}
 	}
-	return choice{classes: sizes}.smallest()
+	return least
 }
 
 func (r *Release) diversity() diversity {
@@ -270,7 +299,7 @@ td.n { text-align: right } caption { text-align: left; font-weight: bold; paddin
 <h2>Quasi-identifiers</h2>
 <p>Each combination of what is told is that of at least {{.K}} people; the smallest has {{.Smallest}}. Loss of information: {{.Loss}} (0: all is told as finely as it may be; 1: nothing is told).</p>
 <ul>{{range .Quasi}}<li>{{.}}</li>{{end}}</ul>
-{{if .SmallestDated}}<p>The NDJSON files hold shifted dates. Whoever counts the shifted year of the first date as a quasi-identifier too finds classes of {{.SmallestDated}} people or more. The shift, up to 52 weeks, is what protects the dates; whether that is enough is for the expert to determine.</p>{{end}}
+{{if .Candidates}}<p>The NDJSON files hold shifted dates, which are more than the quasi-identifiers above. To whoever knows what is told of somebody and the true first day of their therapy, the dates of at least {{.Candidates}} people could be theirs. Whether that is enough is for the expert to determine; the tables hold no dates.</p>{{end}}
 <table><caption>Combinations</caption>
 <tr><th scope="col">Gender</th><th scope="col">Born</th><th scope="col">State</th><th scope="col">Start</th><th scope="col">People</th></tr>
 {{range .Classes}}<tr><td>{{.Gender}}</td><td>{{.Birth}}</td><td>{{.State}}</td><td>{{.Start}}</td><td class="n">{{.People}}</td></tr>
@@ -279,8 +308,9 @@ td.n { text-align: right } caption { text-align: left; font-weight: bold; paddin
 <p>Of {{.Diversity.Of}}: in {{.Diversity.Diverse}} of {{.Diversity.Classes}} combinations in which people were asked, both values occur; in {{.Diversity.Uniform}} only one does, so that of whoever is known to be in it, the value is known.</p>
 <h2>Withheld</h2>
 <ul>
-<li>therapists with fewer than {{.K}} people: {{.Withheld.Therapists}}</li>
-<li>practices with fewer than {{.K}} people: {{.Withheld.Practices}}</li>
+<li>therapists with fewer than {{.K}} people, and those without whom they would be told: {{.Withheld.Therapists}}</li>
+<li>practices likewise: {{.Withheld.Practices}}</li>
+<li>instruments that fewer than {{.K}} people answered: {{.Withheld.Instruments}}</li>
 <li>codes of diagnoses told as their category or block: {{.Withheld.Coarser}}; not told: {{.Withheld.Diagnoses}}</li>
 <li>responses whose answers are none of their instrument's: {{.Withheld.Unscored}}</li>
 </ul>

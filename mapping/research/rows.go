@@ -243,8 +243,8 @@ func (r *Release) items() iter.Seq[[]string] {
 // tables lists what is written, with what each variable means.
 func (r *Release) tables() []table {
 	pid := column{name: "pid", label: "Pseudonym of the person, the id of the Patient in the NDJSON files; another one in each project"}
-	therapist := column{name: "therapist_pid", label: "Pseudonym of the therapist", empty: fmt.Sprintf("unknown, or a therapist with fewer than %d people", r.c.K)}
-	site := column{name: "site_pid", label: "Pseudonym of the practice", empty: fmt.Sprintf("unknown, or a practice with fewer than %d people", r.c.K)}
+	therapist := column{name: "therapist_pid", label: "Pseudonym of the therapist", empty: fmt.Sprintf("unknown, or withheld: fewer than %d people, or the others would be told by it", r.c.K)}
+	site := column{name: "site_pid", label: "Pseudonym of the practice", empty: fmt.Sprintf("unknown, or withheld: fewer than %d people, or the others would be told by it", r.c.K)}
 	episode := column{name: "episode_id", label: "Pseudonym of the course of therapy, the id of the EpisodeOfCare", empty: "not part of a course that is known"}
 	phase := column{name: "phase", label: "Phase of the therapy", codes: strings.Join(phases, "; "), empty: "not stated"}
 	day := func(name, what string) column {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -180,12 +181,15 @@ func run(t testing.TB, r *research.Release, rs []fhir.Resource) (outcome, error)
 	return o, err
 }
 
-func must(t testing.TB, o outcome, err error) outcome {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+// must is for runs that give a release.
+func must(t testing.TB) func(outcome, error) outcome {
+	return func(o outcome, err error) outcome {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
 	}
-	return o
 }
 
 type file struct {
@@ -362,4 +366,15 @@ func consenting(t testing.TB, rs []fhir.Resource) (out []fhir.Resource, people i
 		}
 	}
 	return out, len(yes)
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func joinSorted(m map[string]string) string {
+	var lines []string
+	for _, l := range m {
+		lines = append(lines, l)
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }

@@ -147,62 +147,97 @@ func (c *counts) bounds() (low, high [][]int) {
 	return low, high
 }
 
-// cover blanks one more cell for the sake of a blank one: the smallest in its row or
-// its column, else anywhere; inner cells before totals, zeros only if nothing else is
-// left. false: every cell is blank.
+// price is what it costs to blank a cell: what it counts, zeros only if nothing else is
+// left, totals last of all.
+func (c *counts) price(i, j int) int {
+	if c.blank[i][j] {
+		return 0
+	}
+	p := c.n[i][j]
+	if p == 0 {
+		p += 1 << 20
+	}
+	if i == len(c.n)-1 || j == len(c.n[0])-1 {
+		p += 1 << 24
+	}
+	return p
+}
+
+// cover blanks more cells for the sake of a blank one: those of the cheapest circle of
+// rows and columns that runs through it, so that it is no bridge; where it is on a
+// circle already, the cheapest cell of its row, its column, or anywhere. false: every
+// cell is blank.
 func (c *counts) cover(i, j int) bool {
-	bi, bj, found := 0, 0, false
-	last, end := len(c.n)-1, len(c.n[0])-1
-	price := func(r, col int) int {
-		p := c.n[r][col]
-		if p == 0 {
-			p += 1 << 20
+	if path := c.cheapest(i, j); len(path) > 0 {
+		done := false
+		for _, x := range path {
+			done = done || !c.blank[x[0]][x[1]]
+			c.blank[x[0]][x[1]] = true
 		}
-		if r == last || col == end {
-			p += 1 << 24
-		}
-		return p
-	}
-	try := func(r, col int) {
-		if !c.blank[r][col] && (!found || price(r, col) < price(bi, bj)) {
-			bi, bj, found = r, col, true
+		if done {
+			return true
 		}
 	}
-	rowBlanks, colBlanks := 0, 0
-	for col := range c.n[i] {
-		if c.blank[i][col] {
-			rowBlanks++
-		}
-	}
-	for r := range c.n {
-		if c.blank[r][j] {
-			colBlanks++
-		}
-	}
-	if rowBlanks <= colBlanks {
-		for col := range c.n[i] {
-			try(i, col)
-		}
-	}
-	if !found {
+	for _, near := range []func(r, col int) bool{
+		func(r, col int) bool { return r == i || col == j },
+		func(int, int) bool { return true },
+	} {
+		bi, bj, found := 0, 0, false
 		for r := range c.n {
-			try(r, j)
-		}
-	}
-	if !found {
-		for col := range c.n[i] {
-			try(i, col)
-		}
-	}
-	if !found {
-		for r := range c.n { // elsewhere: it may close a circle
 			for col := range c.n[r] {
-				try(r, col)
+				if !c.blank[r][col] && near(r, col) && (!found || c.price(r, col) < c.price(bi, bj)) {
+					bi, bj, found = r, col, true
+				}
+			}
+		}
+		if found {
+			c.blank[bi][bj] = true
+			return true
+		}
+	}
+	return false
+}
+
+// cheapest finds the cells on the cheapest way from row i to column j that does not take
+// the cell between them (Bellman and Ford; tables are small).
+func (c *counts) cheapest(i, j int) (path [][2]int) {
+	const far = 1 << 60
+	rows, cols := make([]int, len(c.n)), make([]int, len(c.n[0]))
+	byRow, byCol := make([]int, len(rows)), make([]int, len(cols)) // where each was reached from
+	for r := range rows {
+		rows[r] = far
+	}
+	for k := range cols {
+		cols[k] = far
+	}
+	rows[i] = 0
+	for moved := true; moved; {
+		moved = false
+		for r := range rows {
+			for k := range cols {
+				if r == i && k == j {
+					continue
+				}
+				p := c.price(r, k)
+				if rows[r]+p < cols[k] {
+					cols[k], byCol[k], moved = rows[r]+p, r, true
+				}
+				if cols[k]+p < rows[r] {
+					rows[r], byRow[r], moved = cols[k]+p, k, true
+				}
 			}
 		}
 	}
-	if found {
-		c.blank[bi][bj] = true
+	if cols[j] >= far {
+		return nil
 	}
-	return found
+	for k := j; ; {
+		r := byCol[k]
+		path = append(path, [2]int{r, k})
+		if r == i {
+			return path
+		}
+		k = byRow[r]
+		path = append(path, [2]int{r, k})
+	}
 }
