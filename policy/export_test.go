@@ -193,6 +193,23 @@ func TestAGroupShowsItsExportThoseMembersThatTheCallerMayHave(t *testing.T) {
 	refused(t, "a plain read", err, fhir.NotFound)
 }
 
+func TestAdministrationMakesTheGroupsOfExportsAndExportsNone(t *testing.T) {
+	p := open(t)
+	p.load(world()...)
+	group := resource(t, `{"resourceType":"Group","id":"arm","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/anna"}},{"entity":{"reference":"Patient/bert"}}]}`)
+	for name, may := range map[string]bool{"admin": true, "ehr": false, "researcher": false, "auditor": false, "intake": false, "anna": false} {
+		_, err := create(t.Context(), p.gate(name), resource(t, strings.Replace(string(group.Body()), `"arm"`, `"arm-`+name+`"`, 1)), fhir.Condition{MustCreate: true})
+		if (err == nil) != may {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	err := p.gate("admin").View(t.Context(), fhir.Act{Interaction: fhir.Export, Type: "Group", ID: "arm-admin"}, func(in fhir.Reader) error {
+		_, err := in.Read(t.Context(), k("Group/arm-admin"))
+		return err
+	})
+	refused(t, "administration's own export", err, fhir.Forbidden)
+}
+
 func TestAnExportIsRecordedOnDiskBeforeItIsAnswered(t *testing.T) {
 	p := open(t)
 	p.load(world()...)

@@ -17,8 +17,7 @@ const chunk = 64 << 10
 // that two processes never write the same one.
 type part struct {
 	Name   string `json:"n"`
-	Size   int64  `json:"s"` // bytes on disk that count
-	Chunks int64  `json:"c"`
+	Chunks int64  `json:"c"` // that count; more may lie there
 }
 
 // bound ties a chunk to its job, part and place.
@@ -74,7 +73,6 @@ func (w *writer) seal() error {
 	if _, err := w.out.Write(sealed); err != nil {
 		return err
 	}
-	w.part.Size += int64(len(length) + len(sealed))
 	w.part.Chunks++
 	w.buf = w.buf[:0]
 	return nil
@@ -101,7 +99,6 @@ type reader struct {
 	f     *os.File
 	in    *bufio.Reader
 	at    int64 // chunks of the current part
-	size  int64
 	plain []byte
 }
 
@@ -121,7 +118,7 @@ func (r *reader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-var errShort = errors.New("bulk: a file on disk is shorter than what was recorded of it")
+var errShort = errors.New("bulk: a file on disk is not what was recorded of it")
 
 func (r *reader) next() error {
 	if len(r.parts) == 0 {
@@ -130,7 +127,7 @@ func (r *reader) next() error {
 	p := r.parts[0]
 	if r.at == p.Chunks {
 		r.close()
-		r.parts, r.at, r.size = r.parts[1:], 0, 0
+		r.parts, r.at = r.parts[1:], 0
 		return nil
 	}
 	if r.f == nil {
@@ -144,8 +141,8 @@ func (r *reader) next() error {
 	if _, err := io.ReadFull(r.in, length[:]); err != nil {
 		return fmt.Errorf("%w: %w", errShort, err)
 	}
-	n := int64(binary.BigEndian.Uint32(length[:]))
-	if r.size += 4 + n; r.size > p.Size {
+	n := binary.BigEndian.Uint32(length[:])
+	if n > 2*chunk { // no chunk is, whatever sealing adds
 		return errShort
 	}
 	sealed := make([]byte, n)
