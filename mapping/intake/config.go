@@ -34,7 +34,11 @@ type Config struct {
 	// Only takes no rows but these: replay of what was not stored, once its reason
 	// is gone. Rows that they rest on are looked up and not written. Optional.
 	Only map[site.Place]bool
-	// Progress is told now and then how far the run is; optional.
+	// Spill is the folder of the temporary file that keeps, sealed, what a large upload
+	// must come back to; "": the system's. What a killed run left there is removed.
+	Spill string
+	// Progress is told now and then how far the run is; optional. Rows are counted
+	// before the first is imported.
 	Progress func(Progress)
 	// Batch is how many resources a transaction holds; 0: 200.
 	Batch int
@@ -45,6 +49,7 @@ type Progress struct {
 	Table string
 	Rows  int // of the table
 	Done  int // of the run
+	Total int // that there are
 }
 
 // every is how many rows pass between two calls of Progress.

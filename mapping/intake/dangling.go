@@ -10,7 +10,7 @@ import (
 
 // dangling asks the store for what the run referred to and did not write.
 func (r *run) dangling(ctx context.Context) error {
-	rest := r.links.rest()
+	rest := r.links.rest(r.ledger.good)
 	sort.Slice(rest, func(i, j int) bool {
 		a, b := rest[i], rest[j]
 		if a.File != b.File {
@@ -21,6 +21,9 @@ func (r *run) dangling(ctx context.Context) error {
 		}
 		return a.Target.Compare(b.Target) < 0
 	})
+	if n := r.links.more; n > 0 {
+		r.note("%d further references lead to what is not in this upload; whether it is in the store was not looked up", n)
+	}
 	for _, d := range rest {
 		there, err := r.there(ctx, d.Target)
 		if err != nil {

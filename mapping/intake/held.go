@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"strings"
@@ -8,70 +9,96 @@ import (
 	"rapport/mapping/site"
 )
 
-// held is a table kept in memory for a run, because rows of others find rows in
-// it: grouped by what they are found under. Only tables that some relation names
-// are held; everything else streams through.
+// held is a table whose rows others look up, grouped by what they are found under.
+// Its rows lie in the run's spill; an index of their places stays in memory. Only
+// tables that some relation names are held; everything else streams through.
+//
+// Rows are added while the table is read and found when that is done. Outcomes are
+// told by whoever stores.
 type held struct {
 	table *site.Table
-	rows  []site.Row
-	state []Outcome         // of each row, for a table that gives no records itself
+	file  string
+	spill *spill
+	rows  []uint64          // places in the spill
+	lines []int32           // of the rows, ascending; for a table that gives no records itself
+	state []Outcome         // of each row, for such a table
 	why   map[int]string    // reasons of the rows that are lost
-	by    map[string]groups // per relation's columns
-	rels  map[string]*site.Relation
-	doubt site.Place // a row that is lost and whose key cannot be told
+	by    map[string]*group // per relation's columns
+	doubt site.Place        // a row that is lost and whose key cannot be told
 }
 
-// groups are the rows under each key: good ones, and where a lost one stood.
-type groups struct {
-	rows map[string][]int32
-	lost map[string]site.Place
+// group finds rows by one set of columns: good ones, and where a lost one stood.
+type group struct {
+	rel  *site.Relation
+	rows []found        // in the order of keys once the table is read
+	lost map[mark]int32 // lines
 }
 
-func newHeld(t *site.Table) *held {
-	return &held{table: t, why: map[int]string{}, by: map[string]groups{}, rels: map[string]*site.Relation{}}
+type found struct {
+	key mark
+	row int32
+}
+
+func newHeld(t *site.Table, file string, s *spill) *held {
+	return &held{table: t, file: file, spill: s, why: map[int]string{}, by: map[string]*group{}}
 }
 
 // need makes the table findable for a relation.
 func (h *held) need(r *site.Relation) {
-	name := r.By()
-	if _, ok := h.by[name]; !ok {
-		h.by[name] = groups{rows: map[string][]int32{}, lost: map[string]site.Place{}}
-		h.rels[name] = r
+	if name := r.By(); h.by[name] == nil {
+		h.by[name] = &group{rel: r, lost: map[mark]int32{}}
 	}
 }
 
 // add keeps a good row.
-func (h *held) add(row site.Row) {
-	at := int32(len(h.rows))
-	h.rows = append(h.rows, row)
-	h.state = append(h.state, 0)
-	for name, rel := range h.rels {
-		if k, ok := rel.Key(row.Values); ok {
-			h.by[name].rows[k] = append(h.by[name].rows[k], at)
+func (h *held) add(row site.Row) error {
+	var p packed
+	p.row(row)
+	at, err := h.spill.add(p)
+	if err != nil {
+		return err
+	}
+	n := int32(len(h.rows))
+	h.rows = append(h.rows, at)
+	if len(h.table.Emits) == 0 {
+		h.lines, h.state = append(h.lines, int32(row.Line)), append(h.state, None)
+	}
+	for _, g := range h.by {
+		if k, ok := g.rel.Key(row.Values); ok {
+			g.rows = append(g.rows, found{markOf("", k), n})
 		}
 	}
+	return nil
 }
 
 // lose notes where a row stood that is not there to be found.
 func (h *held) lose(row site.Row) {
-	for name, rel := range h.rels {
-		k, ok := rel.Key(row.Values)
+	for _, g := range h.by {
+		k, ok := g.rel.Key(row.Values)
 		if !ok {
 			h.doubt = row.Place
 			continue
 		}
-		if _, twice := h.by[name].lost[k]; !twice {
-			h.by[name].lost[k] = row.Place
+		if m := markOf("", k); g.lost[m] == 0 {
+			g.lost[m] = int32(row.Line)
 		}
 	}
 }
 
 // find returns the rows of a relation under key.
 func (h *held) find(r *site.Relation, key string) ([]site.Row, error) {
-	g := h.by[r.By()]
+	g, m := h.by[r.By()], markOf("", key)
 	var out []site.Row
-	for _, i := range g.rows[key] {
-		out = append(out, h.rows[i])
+	for _, n := range g.under(m) {
+		b, err := h.spill.get(h.rows[n.row])
+		if err != nil {
+			return nil, err
+		}
+		u := unpacking(b)
+		row := u.row(h.file)
+		if k, _ := g.rel.Key(row.Values); k == key {
+			out = append(out, row)
+		}
 	}
 	if len(out) > 1 { // whatever their order in the file, they give the same record
 		slices.SortFunc(out, func(a, b site.Row) int {
@@ -80,8 +107,8 @@ func (h *held) find(r *site.Relation, key string) ([]site.Row, error) {
 			return strings.Compare(x, y)
 		})
 	}
-	if p, ok := g.lost[key]; ok && (r.Many || len(out) == 0) {
-		return nil, &site.Refusal{Why: "depends on a row of " + r.Table + " that was not accepted", Because: p}
+	if line := g.lost[m]; line > 0 && (r.Many || len(out) == 0) {
+		return nil, &site.Refusal{Why: "depends on a row of " + r.Table + " that was not accepted", Because: site.Place{File: h.file, Line: int(line)}}
 	}
 	if len(out) == 0 && h.doubt != (site.Place{}) {
 		return nil, &site.Refusal{Why: "may depend on a row of " + r.Table + " whose key cannot be read", Because: h.doubt}
@@ -92,10 +119,27 @@ func (h *held) find(r *site.Relation, key string) ([]site.Row, error) {
 	return out, nil
 }
 
+// ready ends the adding.
+func (h *held) ready() {
+	for _, g := range h.by {
+		slices.SortFunc(g.rows, func(a, b found) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.row, b.row)) })
+	}
+}
+
+// under returns the rows that may have a key.
+func (g *group) under(m mark) []found {
+	from := sort.Search(len(g.rows), func(i int) bool { return g.rows[i].key >= m })
+	to := from
+	for to < len(g.rows) && g.rows[to].key == m {
+		to++
+	}
+	return g.rows[from:to]
+}
+
 // use raises a row's outcome to what was made with it.
-func (h *held) use(p site.Place, o Outcome, why string) {
-	i := sort.Search(len(h.rows), func(i int) bool { return h.rows[i].Line >= p.Line })
-	if i == len(h.rows) || h.rows[i].Line != p.Line {
+func (h *held) use(line int, o Outcome, why string) {
+	i, ok := slices.BinarySearch(h.lines, int32(line))
+	if !ok {
 		return
 	}
 	if rank(o) > rank(h.state[i]) {

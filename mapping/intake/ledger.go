@@ -1,31 +1,35 @@
 package intake
 
 import (
-	"crypto/sha256"
+	"hash/maphash"
 
 	"rapport/fhir"
+	"rapport/mapping/practice"
 	"rapport/mapping/site"
 )
 
-// mark is a key shortened to 16 bytes: a run keeps one for each record, and no
-// business key in memory longer than its row.
-type mark [16]byte
+// mark is a key shortened to eight bytes: a run keeps one for each row and record,
+// and no business key in memory longer than its row. The seed is the process's own,
+// so nobody can make two keys that fall together; by chance two of a million do in
+// one run of 37 million.
+type mark uint64
 
-func markOf(kind, key string) (m mark) {
-	h := sha256.New()
-	h.Write([]byte(kind))
-	h.Write([]byte{0})
-	h.Write([]byte(key))
-	var sum [sha256.Size]byte
-	copy(m[:], h.Sum(sum[:0]))
-	return m
+var seed = maphash.MakeSeed()
+
+func markOf(kind, key string) mark {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	_, _ = h.WriteString(kind)
+	_ = h.WriteByte(0)
+	_, _ = h.WriteString(key)
+	return mark(h.Sum64())
 }
 
 // ledger remembers what became of the records of a run: which ones are there and
 // which ones are not, so that what depends on the latter is named and not written.
 type ledger struct {
 	good  map[mark]struct{}
-	bad   map[mark]site.Place
+	bad   map[mark]site.Place   // by failures, which are few
 	doubt map[string]site.Place // kinds of which some record is lost and cannot be named
 }
 
@@ -38,7 +42,10 @@ func (l *ledger) has(r site.Ref) bool {
 	return ok
 }
 
+// keep notes a record as given, drop as not given after all.
 func (l *ledger) keep(r site.Ref) { l.good[markOf(r.Kind, r.Key)] = struct{}{} }
+
+func (l *ledger) drop(r site.Ref) { delete(l.good, markOf(r.Kind, r.Key)) }
 
 // suspect notes that the row at p would have given records of these kinds, and that
 // its key cannot be told.
@@ -76,67 +83,77 @@ func (l *ledger) lost(rs []site.Ref) (site.Ref, site.Place, bool) {
 	return site.Ref{}, site.Place{}, false
 }
 
-// links follows the references of what a run writes, to tell in the end which of
-// them lead nowhere.
+// links follows the references of what a run writes to what it does not: they may
+// lead to what is in the store, or comes later.
 type links struct {
-	written map[mark]struct{}
-	open    map[fhir.Key]Dangling
+	open []Dangling
+	refs []mark // of the same
+	seen map[mark]struct{}
+	more int // beyond those that are listed
 }
 
-func newLinks() *links {
-	return &links{written: map[mark]struct{}{}, open: map[fhir.Key]Dangling{}}
-}
+func newLinks() *links { return &links{seen: map[mark]struct{}{}} }
 
 // maxListed is how many failures and dangling references a summary lists; beyond
 // it they are only counted.
 const maxListed = 10_000
 
-// follow notes r as written and its references as open unless they are written.
-func (l *links) follow(r fhir.Resource, p site.Place) {
-	l.written[markOf(r.Type, r.ID)] = struct{}{}
-	l.walk(r.Root(), r.Type, p, 0)
+// follow notes the references of a record that lead to none of the run so far.
+func (l *links) follow(r *run, rec site.Record, rs []fhir.Resource, p site.Place) {
+	for _, ref := range rec.Refs {
+		m := markOf(ref.Kind, ref.Key)
+		if _, ok := r.ledger.good[m]; ok {
+			continue
+		}
+		if _, ok := l.seen[m]; ok {
+			continue
+		}
+		l.seen[m] = struct{}{}
+		if len(l.open) == maxListed {
+			l.more++
+			continue
+		}
+		k := r.Mapper.KeyOf(practice.SourceKey{System: r.Site.System, Kind: ref.Kind, Key: ref.Key})
+		for _, res := range rs {
+			if at := element(res.Root(), res.Type, k.String(), 0); at != "" {
+				l.open, l.refs = append(l.open, Dangling{Place: p, Element: at, Target: k}), append(l.refs, m)
+				break
+			}
+		}
+	}
 }
 
-func (l *links) walk(n fhir.Node, path string, p site.Place, depth int) {
+// element finds where a resource refers to another.
+func element(n fhir.Node, path, to string, depth int) string {
 	if depth > fhir.MaxDepth {
-		return
+		return ""
 	}
 	switch n.Kind() {
 	case fhir.Arr:
 		for m := range n.Elements() {
-			l.walk(m, path, p, depth+1)
+			if at := element(m, path, to, depth+1); at != "" {
+				return at
+			}
 		}
 	case fhir.Obj:
 		for name, m := range n.Members() {
-			if name == "reference" && m.Kind() == fhir.Str {
-				l.refer(m.Text(), path, p)
-				continue
+			if name == "reference" && m.Kind() == fhir.Str && m.Text() == to {
+				return path
 			}
 			if k := m.Kind(); k == fhir.Arr || k == fhir.Obj {
-				l.walk(m, path+"."+name, p, depth+1)
+				if at := element(m, path+"."+name, to, depth+1); at != "" {
+					return at
+				}
 			}
 		}
 	}
-}
-
-func (l *links) refer(to, path string, p site.Place) {
-	k, ok := fhir.ParseKey(to)
-	if !ok {
-		return
-	}
-	if _, ok := l.written[markOf(k.Type, k.ID)]; ok {
-		return
-	}
-	if _, ok := l.open[k]; !ok {
-		l.open[k] = Dangling{Place: p, Element: path, Target: k}
-	}
+	return ""
 }
 
 // rest returns the references that nothing in the run satisfied.
-func (l *links) rest() []Dangling {
-	var out []Dangling
-	for k, d := range l.open {
-		if _, ok := l.written[markOf(k.Type, k.ID)]; !ok {
+func (l *links) rest(good map[mark]struct{}) (out []Dangling) {
+	for i, d := range l.open {
+		if _, ok := good[l.refs[i]]; !ok {
 			out = append(out, d)
 		}
 	}

@@ -49,6 +49,7 @@ func (r *run) fail(p site.Place, o Outcome, why string) {
 // reject records a row that is not taken, and what will be missing for it. Only a
 // row of ours can be missed: another tenant's may bear the same keys.
 func (r *run) reject(t *site.Table, h *held, row site.Row, fault string) {
+	r.tick(row.Place)
 	if r.wanted(row.Place) {
 		r.fail(row.Place, Rejected, fault)
 		for _, kind := range t.Certain() {
@@ -80,8 +81,8 @@ func (r *run) quarantine(t *site.Table, row site.Row, kinds []string, reason str
 			continue
 		}
 		if k, ok := rel.Ours(row.Values); ok {
-			for _, i := range h.by[rel.By()].rows[k] {
-				h.use(h.rows[i].Place, Quarantined, fmt.Sprintf("belongs to a row that was not stored (%s)", row.Place))
+			for _, n := range h.by[rel.By()].under(markOf("", k)) {
+				h.use(int(h.lines[n.row]), Quarantined, fmt.Sprintf("belongs to a row that was not stored (%s)", row.Place))
 			}
 		}
 	}
@@ -94,17 +95,18 @@ func (r *run) settle(h *held) {
 	if file == "" {
 		return
 	}
-	for i, row := range h.rows {
-		if !r.wanted(row.Place) {
+	for i, line := range h.lines {
+		at := site.Place{File: file, Line: int(line)}
+		if !r.wanted(at) {
 			continue
 		}
 		switch h.state[i] {
 		case Quarantined, Rejected:
-			r.fail(row.Place, h.state[i], h.why[i])
+			r.fail(at, h.state[i], h.why[i])
 		case None:
-			r.fail(row.Place, Quarantined, "nothing in this upload belongs to it, so nothing could be made of it; upload them together")
+			r.fail(at, Quarantined, "nothing in this upload belongs to it, so nothing could be made of it; upload them together")
 		default:
-			r.ended(row.Place, h.state[i])
+			r.ended(at, h.state[i])
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (r *run) read(ctx context.Context, t *site.Table, each func(row site.Row, f
 	if terr != nil {
 		return terr
 	}
-	for n := 1; ; n++ {
+	for {
 		in, err := rows.Next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -58,12 +58,45 @@ func (r *run) read(ctx context.Context, t *site.Table, each func(row site.Row, f
 		if err := each(row, in.Fault); err != nil {
 			return err
 		}
-		r.done++
-		if r.Progress != nil && n%every == 0 {
-			r.Progress(Progress{Table: file, Rows: n, Done: r.done})
-		}
 	}
 	return nil
+}
+
+// measure counts the rows that there are, to tell how far the run is.
+func (r *run) measure(ctx context.Context) error {
+	for _, t := range r.Site.Tables {
+		if t.About || r.files[t.Name] == "" {
+			continue
+		}
+		rows, err := r.Source.Open(ctx, r.files[t.Name], r.Site.Format)
+		if err != nil {
+			continue // told when it is read
+		}
+		for err == nil {
+			if _, err = rows.Next(); err == nil {
+				r.now.Total++
+			}
+			if ctx.Err() != nil {
+				break
+			}
+		}
+		rows.Close()
+	}
+	return ctx.Err()
+}
+
+// tick counts a row that is done with, or on its way into the store.
+func (r *run) tick(at site.Place) {
+	if r.Progress == nil {
+		return
+	}
+	if r.now.Table != at.File {
+		r.now.Table, r.now.Rows = at.File, 0
+	}
+	r.now.Rows++
+	if r.now.Done++; r.now.Rows%every == 0 {
+		r.Progress(r.now)
+	}
 }
 
 // columns finds the declared columns in a header.

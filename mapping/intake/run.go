@@ -27,9 +27,10 @@ type run struct {
 	order  []string
 	batch  []*unit
 	size   int // resources in batch
-	done   int
 	asked  questionnaires
 	parts  parts
+	spill  *spill
+	now    Progress
 }
 
 // unit is what one row gives: stored all or not at all.
@@ -40,6 +41,7 @@ type unit struct {
 	records []site.Record
 	native  []practice.Record // per record
 	fhir    [][]fhir.Resource // per record; the first is the record itself
+	wrong   string            // why one of them cannot be made
 	gone    []site.Ref        // records that the row takes back
 }
 
@@ -56,6 +58,9 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		tables: map[string]*Counts{}, lines: map[Lines][]int32{}, kinds: map[string]*Counts{}, types: map[string]*Counts{},
 	}
 	r.sum = Summary{Source: cfg.Source.Name(), Digest: cfg.Source.Digest(), Mapping: cfg.Site.Version, Began: cfg.Clock()}
+	sweep(cfg.Spill)
+	r.spill = newSpill(cfg.Spill)
+	defer r.spill.close()
 	err := r.all(ctx)
 	r.sum.Ended = cfg.Clock()
 	for _, name := range r.order {
@@ -88,13 +93,18 @@ func (r *run) all(ctx context.Context) error {
 		for _, rel := range t.Relation {
 			h := needed[rel.Table]
 			if h == nil {
-				h = newHeld(r.Site.Table(rel.Table))
+				h = newHeld(r.Site.Table(rel.Table), r.files[rel.Table], r.spill)
 				needed[rel.Table] = h
 			}
 			h.need(rel)
 		}
 	}
 	r.held = needed
+	if r.Progress != nil {
+		if err := r.measure(ctx); err != nil {
+			return err
+		}
+	}
 	// What describes the upload is read first: a wrong version must stop all.
 	for _, t := range r.Site.Tables {
 		if t.About {
@@ -175,67 +185,96 @@ func (r *run) about(ctx context.Context, t *site.Table) error {
 	})
 }
 
-// one imports a table.
+// one imports a table: its rows are read and mapped here, and stored behind that in
+// their order, at the same time.
 func (r *run) one(ctx context.Context, t *site.Table) error {
-	file := r.files[t.Name]
-	if file == "" {
+	if r.files[t.Name] == "" {
 		return nil
 	}
-	r.count(file)
-	h := r.held[t.Name]
-	seen := map[mark]int{}
-	var later []site.Row
+	r.count(r.files[t.Name])
+	line := begin(ctx)
+	return line.end(r.table(line.ctx, t, line))
+}
+
+func (r *run) table(ctx context.Context, t *site.Table, line *line) error {
+	file, h, seen, later := r.files[t.Name], r.held[t.Name], map[mark]int32{}, waiting{spill: r.spill}
+	if h != nil {
+		defer h.ready()
+	}
 	err := r.read(ctx, t, func(row site.Row, fault string) error {
 		if fault == "" && t.Deletes(row) {
-			return r.takesBack(ctx, t, row, seen)
+			return line.put(func(ctx context.Context) error { return r.takesBack(ctx, t, row, seen) })
 		}
 		if fault == "" {
 			fault = r.refuse(t, row, seen)
 		}
 		if fault != "" {
-			r.reject(t, h, row, fault)
-			return nil
+			return line.put(func(context.Context) error { r.reject(t, h, row, fault); return nil })
 		}
-		if len(t.Emits) > 0 {
-			if h != nil {
-				h.add(row)
+		if len(t.Emits) == 0 {
+			return r.joined(t, h, row, line)
+		}
+		if h != nil {
+			if err := h.add(row); err != nil {
+				return err
 			}
-			if inTime(t) {
-				later = append(later, row)
+		}
+		records, kinds, err := t.Map(row, r)
+		var refusal *site.Refusal
+		switch {
+		case errors.As(err, &refusal):
+			return line.put(func(context.Context) error {
+				r.tick(row.Place)
+				r.quarantine(t, row, kinds, err.Error())
 				return nil
-			}
-			return r.row(ctx, t, row)
+			})
+		case err != nil:
+			return err
+		case inTime(t):
+			return later.add(row, records)
 		}
-		if refusal := t.Check(row); refusal != nil {
-			if r.wanted(row.Place) {
-				r.fail(row.Place, Quarantined, refusal.Error())
-			}
-			h.lose(row)
-			return nil
-		}
-		h.add(row)
-		return nil
+		return r.row(ctx, t, row, records, line)
 	})
 	var whole *tableError
 	if errors.As(err, &whole) {
 		at := site.Place{File: file, Line: whole.line}
-		r.fail(at, Rejected, whole.Error())
-		r.ledger.suspect(at, t.Emits)
 		if h != nil {
 			h.doubt = at
 		}
-		err = nil
+		err = line.put(func(context.Context) error {
+			r.fail(at, Rejected, whole.Error())
+			r.ledger.suspect(at, t.Emits)
+			return nil
+		})
 	}
 	if err != nil {
 		return err
 	}
-	r.arrange(t, later)
-	for _, row := range later {
-		if err := r.row(ctx, t, row); err != nil {
+	err = later.each(file, func(row site.Row, records []site.Record) error { return r.row(ctx, t, row, records, line) })
+	if err != nil {
+		return err
+	}
+	return line.put(r.flush)
+}
+
+// joined keeps a row that goes into records of others.
+func (r *run) joined(t *site.Table, h *held, row site.Row, line *line) error {
+	refusal := t.Check(row)
+	if refusal == nil {
+		if err := h.add(row); err != nil {
 			return err
 		}
 	}
-	return r.flush(ctx)
+	return line.put(func(context.Context) error {
+		if refusal != nil {
+			if r.wanted(row.Place) {
+				r.fail(row.Place, Quarantined, refusal.Error())
+			}
+			h.lose(row)
+		}
+		r.tick(row.Place)
+		return nil
+	})
 }
 
 // wanted reports whether a row is one to be imported in this run.
@@ -245,7 +284,7 @@ const otherTenant = "the row belongs to another tenant than the one that is impo
 
 // refuse says why a row that can be read is not taken: it is another tenant's, has
 // no key, or has one that stood before.
-func (r *run) refuse(t *site.Table, row site.Row, seen map[mark]int) string {
+func (r *run) refuse(t *site.Table, row site.Row, seen map[mark]int32) string {
 	if r.Tenant != "" && t.HasTenant() && t.Tenant(row) != r.Tenant {
 		return otherTenant
 	}
@@ -257,41 +296,58 @@ func (r *run) refuse(t *site.Table, row site.Row, seen map[mark]int) string {
 	if at, twice := seen[m]; twice {
 		return fmt.Sprintf("%s: this key stands already in line %d; nothing is merged silently", t.KeyColumns(), at)
 	}
-	seen[m] = row.Line
+	seen[m] = int32(row.Line)
 	return ""
 }
 
-// row maps one row and puts what it gives into the batch.
-func (r *run) row(ctx context.Context, t *site.Table, row site.Row) error {
-	records, kinds, err := t.Map(row, r)
-	if err != nil {
-		r.quarantine(t, row, kinds, err.Error())
-		return nil
+// row makes FHIR of what a row gives and hands it on to be stored.
+func (r *run) row(ctx context.Context, t *site.Table, row site.Row, records []site.Record, line *line) error {
+	kinds := make([]string, len(records))
+	for i, rec := range records {
+		kinds[i] = rec.Kind
 	}
-	if !r.wanted(row.Place) { // others may rest on it; it is not ours to write this time
+	u := &unit{row: row, table: t, kinds: kinds, records: records}
+	if r.wanted(row.Place) {
 		for _, rec := range records {
+			native, rs, err := r.convert(ctx, rec)
+			if err != nil {
+				u.wrong = why(err)
+				break
+			}
+			u.native, u.fhir = append(u.native, native), append(u.fhir, rs)
+		}
+	}
+	return line.put(func(ctx context.Context) error {
+		r.tick(row.Place)
+		return r.take(ctx, u)
+	})
+}
+
+// take puts a unit into the batch, unless what it rests on is not there.
+func (r *run) take(ctx context.Context, u *unit) error {
+	if !r.wanted(u.row.Place) { // others may rest on it; it is not ours to write this time
+		for _, rec := range u.records {
 			r.ledger.keep(rec.Ref)
 		}
 		return nil
 	}
-	u, size := &unit{row: row, table: t, kinds: kinds, records: records}, 0
 	if ref, p, lost := r.lost(u); lost {
-		r.quarantine(t, row, kinds, missing(ref, p))
+		r.quarantine(u.table, u.row, u.kinds, missing(ref, p))
 		return nil
 	}
-	for _, rec := range records {
+	for _, rec := range u.records {
 		if r.ledger.has(rec.Ref) {
-			r.quarantine(t, row, kinds, fmt.Sprintf("another row of this upload gave the %s with this key already; nothing is merged silently", rec.Kind))
+			r.quarantine(u.table, u.row, u.kinds, fmt.Sprintf("another row of this upload gave the %s with this key already; nothing is merged silently", rec.Kind))
 			return nil
 		}
-		native, rs, err := r.convert(ctx, rec)
-		if err != nil {
-			r.quarantine(t, row, kinds, why(err))
-			return nil
-		}
-		u.native, u.fhir, size = append(u.native, native), append(u.fhir, rs), size+len(rs)
 	}
-	r.size += size
+	if u.wrong != "" {
+		r.quarantine(u.table, u.row, u.kinds, u.wrong)
+		return nil
+	}
+	for _, rs := range u.fhir {
+		r.size += len(rs)
+	}
 	r.batch = append(r.batch, u)
 	if r.size >= r.Batch {
 		return r.flush(ctx)

@@ -203,10 +203,10 @@ func (r *run) stored(u *unit, es effects) {
 			case c != Unchanged && o == Unchanged:
 				o = Updated
 			}
-			r.links.follow(res, u.row.Place)
 		}
 		count(r.kinds, rec.Kind).add(o, 1)
 		r.ledger.keep(rec.Ref)
+		r.links.follow(r, rec, u.fhir[i], u.row.Place)
 		if rank(o) > rank(row) {
 			row = o
 		}
@@ -235,7 +235,7 @@ func (r *run) used(p site.Place, o Outcome) {
 		return
 	}
 	if h := r.held[t.Name]; h != nil {
-		h.use(p, o, "")
+		h.use(p.Line, o, "")
 	}
 }
 

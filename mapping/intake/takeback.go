@@ -25,7 +25,8 @@ var partOf = map[string][]string{
 
 // takesBack makes of a row that takes back what others gave before a unit of its own;
 // of one whose table gives no records, a part to be looked for.
-func (r *run) takesBack(ctx context.Context, t *site.Table, row site.Row, seen map[mark]int) error {
+func (r *run) takesBack(ctx context.Context, t *site.Table, row site.Row, seen map[mark]int32) error {
+	r.tick(row.Place)
 	if r.Tenant != "" && t.HasTenant() && t.Tenant(row) != r.Tenant {
 		r.fail(row.Place, Rejected, otherTenant)
 		return nil
@@ -43,7 +44,7 @@ func (r *run) takesBack(ctx context.Context, t *site.Table, row site.Row, seen m
 		r.fail(row.Place, Rejected, fmt.Sprintf("%s: this key stands already in line %d; a row is told or taken back, not both", t.KeyColumns(), at))
 		return nil
 	}
-	seen[m] = row.Line
+	seen[m] = int32(row.Line)
 	if !r.wanted(row.Place) {
 		return nil
 	}
