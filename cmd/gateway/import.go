@@ -11,7 +11,6 @@ import (
 
 	"rapport/adapters/source"
 	"rapport/mapping/intake"
-	"rapport/mapping/site"
 	"rapport/policy"
 )
 
@@ -19,7 +18,7 @@ type importCommand struct {
 	where
 	Tenant string `help:"Tenant that the rows belong to; default: the first one. On a development instance a new one is made." placeholder:"T"`
 	Site   string `help:"Site mapping: a name that comes with the gateway, or a YAML file." required:"" placeholder:"NAME|FILE"`
-	File   string `arg:"" type:"path" help:"Folder, .zip or .csv."`
+	File   string `arg:"" type:"path" help:"Folder, .zip, .xlsx or .csv."`
 }
 
 // Run imports, and says what became of each row. It ends with an error when a row
@@ -40,7 +39,9 @@ func (c importCommand) Run(ctx context.Context) error {
 	if err := i.prepare(ctx, c.Tenant); err != nil {
 		return err
 	}
-	sum, err := i.importFrom(ctx, c.Tenant, c.Site, c.File, progress(os.Stderr))
+	m := newMeter(os.Stderr, i.clock)
+	sum, err := i.importFrom(ctx, c.Tenant, c.Site, c.File, m.show)
+	m.end()
 	fmt.Print(sum)
 	if err != nil {
 		return fmt.Errorf("the import stopped; what is listed above stays, and running it again goes on from there: %w", err)
@@ -79,24 +80,8 @@ func (i *instance) importFrom(ctx context.Context, tenant, name, path string, te
 	return intake.Run(ctx, intake.Config{
 		Gate: i.guard.For(process(tenant, "import", policy.Integration)), Mapper: t.mapper, Site: m, Source: src,
 		Clock: i.clock, NewID: ids, Tenant: tenant, Follow: t.follow, Progress: tell,
-		Check: i.valid.Check,
+		Check: i.valid.Check, Spill: filepath.Dir(filepath.Clean(i.cfg.Audit.Folder)),
 	})
-}
-
-// siteMapping is an embedded one by its name, or that of a file.
-func siteMapping(name string) (*site.Mapping, error) {
-	if filepath.Ext(name) == "" {
-		return site.Embedded(name)
-	}
-	return site.Load(name)
-}
-
-// progress writes how far an import is over itself, on a terminal alone.
-func progress(f *os.File) func(intake.Progress) {
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return nil
-	}
-	return func(p intake.Progress) { fmt.Fprintf(f, "\r\033[K%s: row %d, %d rows in all", p.Table, p.Rows, p.Done) }
 }
 
 // developmentTenant adds a tenant to the configuration of a development instance, which

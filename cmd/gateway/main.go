@@ -20,6 +20,7 @@ type commands struct {
 	Serve   serveCommand     `cmd:"" help:"Run the gateway."`
 	Check   checkCommand     `cmd:"" help:"Say what is wrong with a configuration, before anything starts."`
 	Import  importCommand    `cmd:"" help:"Import an export of a practice system."`
+	Map     mapCommand       `cmd:"" help:"Check a site file before it is used."`
 	Token   tokenCommand     `cmd:"" help:"Print a token of the built-in issuer (development instances only)."`
 	Outbox  outboxCommand    `cmd:"" help:"What goes to partners: list it, set it going again, drop it."`
 	Dump    dumpCommand      `cmd:"" help:"Print all current resources as NDJSON (development instances only)."`

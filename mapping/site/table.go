@@ -406,3 +406,21 @@ func (n *node) list() []*node {
 	}
 	return n.items
 }
+
+// Ignored lists the columns that are declared and never read.
+func (t *Table) Ignored() (out []string) {
+	for _, c := range t.Columns {
+		if t.ignored[c] {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Checks says what each row must meet, in the words of the site file.
+func (t *Table) Checks() (out []string) {
+	for _, c := range t.checks {
+		out = append(out, c.reason)
+	}
+	return out
+}
