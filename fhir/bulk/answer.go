@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -208,7 +209,7 @@ func (e *Exports) still(ctx context.Context, g fhir.Gate, k *kept, f file) error
 			return nil
 		}
 		defer func() { ks = ks[:0] }()
-		return e.visible(ctx, g, k, ks)
+		return ask(ctx, g, k, e.Limits.Page, ks)
 	}
 	for _, ps := range parts {
 		err := e.lines(k.ID, ps, func(line []byte) error {
@@ -216,7 +217,7 @@ func (e *Exports) still(ctx context.Context, g fhir.Gate, k *kept, f file) error
 			if !ok {
 				return errShort
 			}
-			if len(ks) == e.Limits.Page || len(ks) > 0 && ks[0].Type != key.Type {
+			if len(ks) == looks*e.Limits.Page || len(ks) > 0 && ks[0].Type != key.Type {
 				if err := check(); err != nil {
 					return err
 				}
@@ -231,24 +232,14 @@ func (e *Exports) still(ctx context.Context, g fhir.Gate, k *kept, f file) error
 	return check()
 }
 
-// visible refuses when one of some resources of a type may not leave any more.
-func (e *Exports) visible(ctx context.Context, g fhir.Gate, k *kept, ks []fhir.Key) error {
-	typ := ks[0].Type
-	byID := fhir.Clause{Param: "_id", Kind: fhir.Special}
-	for _, key := range ks {
-		byID.Any = append(byID.Any, fhir.Operand{Code: key.ID})
-	}
-	err := g.View(ctx, k.act(typ, ""), func(in fhir.Reader) error {
-		q := fhir.Query{Type: typ, Where: []fhir.Clause{byID}, Total: true}
-		set, err := in.Search(ctx, q)
-		if err != nil || set.Total != nil && *set.Total == len(ks) {
-			return err
-		}
-		if typ == "Group" { // reading one tells of its members, not whether it may leave whole
-			return fhir.Missing(fhir.Key{})
-		}
-		for _, key := range ks {
-			if _, err := in.Read(ctx, key); err != nil && !fhir.Is(err, fhir.Deleted) {
+// looks is how many looks into the store share one view, and so one record.
+const looks = 20
+
+// ask refuses when one of some resources of a type may not leave any more.
+func ask(ctx context.Context, g fhir.Gate, k *kept, page int, ks []fhir.Key) error {
+	err := g.View(ctx, k.act(ks[0].Type, ""), func(in fhir.Reader) error {
+		for some := range slices.Chunk(ks, page) {
+			if err := visible(ctx, in, some); err != nil {
 				return err
 			}
 		}
@@ -258,4 +249,25 @@ func (e *Exports) visible(ctx context.Context, g fhir.Gate, k *kept, ks []fhir.K
 		return &fhir.Error{Code: fhir.Deleted, Detail: "Since this export was made, something in this file has ceased to be yours to have. Start a new export."}
 	}
 	return err
+}
+
+// visible looks for all at once, and one by one only if some are not found.
+func visible(ctx context.Context, in fhir.Reader, ks []fhir.Key) error {
+	byID := fhir.Clause{Param: "_id", Kind: fhir.Special}
+	for _, key := range ks {
+		byID.Any = append(byID.Any, fhir.Operand{Code: key.ID})
+	}
+	set, err := in.Search(ctx, fhir.Query{Type: ks[0].Type, Where: []fhir.Clause{byID}, Total: true})
+	if err != nil || set.Total != nil && *set.Total == len(ks) {
+		return err
+	}
+	for _, key := range ks {
+		if key.Type == "Group" { // reading one tells of its members, not whether it may leave whole
+			return fhir.Missing(key)
+		}
+		if _, err := in.Read(ctx, key); err != nil && !fhir.Is(err, fhir.Deleted) {
+			return err
+		}
+	}
+	return nil
 }
