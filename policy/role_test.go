@@ -19,7 +19,7 @@ func TestEachRoleSeesWhatTheHouseSays(t *testing.T) {
 	p.load(world()...)
 	ctx := t.Context()
 	var b strings.Builder
-	fmt.Fprintln(&b, "# What each caller reads of the practice in world_test.go. «door» are types refused before any look-up.")
+	fmt.Fprintln(&b, "# What each caller reads of the practice in world_test.go. «door» are types refused before any look-up. Then what each exports, and gets for research.")
 	for _, name := range names {
 		var sees, doors []string
 		for _, key := range idsOf(world()) {
@@ -39,6 +39,20 @@ func TestEachRoleSeesWhatTheHouseSays(t *testing.T) {
 		fmt.Fprintf(&b, "-- %s --\ndoor: %s\n", name, strings.Join(doors, " "))
 		for _, s := range sees {
 			fmt.Fprintln(&b, s)
+		}
+	}
+	for _, name := range names {
+		for _, how := range []fhir.Interaction{fhir.Export, fhir.Study} {
+			keys, forbidden := exported(t, p, p.gate(name), how)
+			if forbidden == len(spec.Capability().Types) {
+				continue
+			}
+			fmt.Fprintf(&b, "-- %s, %s --\n", name, how)
+			for _, key := range idsOf(world()) {
+				if slices.Contains(keys, key) {
+					fmt.Fprintln(&b, key)
+				}
+			}
 		}
 	}
 	const golden = "testdata/roles.txt"
