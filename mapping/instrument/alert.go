@@ -58,7 +58,8 @@ func (a alert) calls(p point) bool {
 }
 
 // alerts raises what the scores from a moment on call for, and takes back what those
-// that changed called for and no longer do.
+// that changed called for and no longer do. A task that was taken back may have stood
+// for earlier scores too.
 func (j *derivation) alerts(ctx context.Context, in *Instrument, t timeline, from int64, changed []fhir.Key) error {
 	for _, a := range in.alerts() {
 		calling := make([]bool, len(t))
@@ -69,7 +70,7 @@ func (j *derivation) alerts(ctx context.Context, in *Instrument, t timeline, fro
 			return err
 		}
 		for i, p := range t {
-			if !calling[i] || p.at < from && !slices.Contains(changed, p.from) {
+			if !calling[i] || p.at < from && !j.lifted && !slices.Contains(changed, p.from) {
 				continue
 			}
 			covered, err := j.covered(ctx, a, t, calling, i)

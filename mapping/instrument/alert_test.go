@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rapport/fhir"
+	"rapport/fhir/spec"
+	"rapport/fhir/validate"
 )
 
 // phq and check are responses of one client.
@@ -206,5 +208,27 @@ func TestACourseOfTherapyOfItsOwnHasAMeanOfItsOwn(t *testing.T) {
 	w.author = fhir.Key{}
 	if k, err := owner(t.Context(), s, w); err != nil || k.ID != "t2" {
 		t.Errorf("%v, %v", k, err)
+	}
+}
+
+func TestWhatAChangeCallsForIsValidFHIR(t *testing.T) {
+	d, v := NewDeriver(library(t)), validate.New(spec.R4())
+	s := newShelf()
+	for i, digits := range []string{"9999", "9999", "9999", "2222"} {
+		hand(t, d, s, check(fmt.Sprintf("r%d", i), fmt.Sprintf("2026-01-%02d", i+1), digits).resource(t, d))
+	}
+	hand(t, d, s, phq("a", "2026-01-05", "000000000").resource(t, d))
+	hand(t, d, s, phq("b", "2026-01-12", "222222222").resource(t, d))
+	types := map[string]int{}
+	for k, r := range s.now {
+		types[k.Type]++
+		for _, e := range v.Resource(t.Context(), r) {
+			if !e.Warn {
+				t.Errorf("%s: %v", k, e)
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"QuestionnaireResponse": 6, "Observation": 6, "Task": 3, "Flag": 2}, types); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -67,6 +67,7 @@ type derivation struct {
 	library *Library
 	in      remembering
 	out     []fhir.Resource
+	lifted  bool // a task that waited was taken back: what it stood for may need another
 }
 
 // make adds a resource to what follows; what is read later sees it.
@@ -76,9 +77,10 @@ func (j *derivation) make(r fhir.Resource) {
 }
 
 // unmake takes a resource back altogether.
-func (j *derivation) unmake(k fhir.Key) {
-	j.out = append(j.out, fhir.Tombstone(k, 0))
-	j.in.seen[k] = answer{err: &fhir.Error{Code: fhir.Deleted, Detail: "It follows no more."}}
+func (j *derivation) unmake(r fhir.Resource) {
+	j.lifted = j.lifted || r.Type == "Task" && open(r)
+	j.out = append(j.out, fhir.Tombstone(r.Key, 0))
+	j.in.seen[r.Key] = answer{err: &fhir.Error{Code: fhir.Deleted, Detail: "It follows no more."}}
 }
 
 // response derives from a response that is there, in whatever status.
@@ -160,9 +162,10 @@ func (j *derivation) mark(r fhir.Resource, status string) error {
 	if r.IsZero() || r.Root().Get("status").Text() == status {
 		return nil
 	}
-	r, err := withStatus(r, status)
+	marked, err := withStatus(r, status)
 	if err == nil {
-		j.make(r)
+		j.lifted = j.lifted || r.Type == "Task" && open(r)
+		j.make(marked)
 	}
 	return err
 }

@@ -108,24 +108,63 @@ func TestAnyOrderOfWritesEndsInTheScoresOfACleanLoad(t *testing.T) {
 		if diff := cmp.Diff(clean.standing(), tangled.standing()); diff != "" {
 			rt.Fatalf("%+v\n%s", steps, diff)
 		}
+		tangled.mindful(rt, d)
 		for k, r := range tangled.now {
-			_, responded := tangled.now[responseOf(r)]
-			if k.Type != "QuestionnaireResponse" && !responded {
-				rt.Errorf("%s stands and its response was deleted", k)
+			_, founded := tangled.now[basisOf(r)]
+			if !founded {
+				rt.Errorf("%s is there, and what it followed from is not", k)
 			}
 		}
 	})
 }
 
-// responseOf finds the response that something followed from.
-func responseOf(r fhir.Resource) fhir.Key {
+// mindful fails for a task that waits without a score that calls for it, and for a
+// run of scores that call for one while nobody was asked.
+func (s *shelf) mindful(t *rapid.T, d *Deriver) {
+	called := map[fhir.Key]bool{} // tasks
+	for _, slug := range []string{"phq-9", "gad-7", "alliance"} {
+		in := d.library.BySlug(slug)
+		line, err := in.Total().timeline(context.Background(), s, patient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range in.alerts() {
+			var runs []bool // whether somebody was asked
+			waits, going := false, false
+			for _, p := range line {
+				if !a.calls(p) {
+					going = false
+					continue
+				}
+				task, there := s.now[a.taskOf(p.from)]
+				asked := there && status(task) != "entered-in-error"
+				called[task.Key] = true
+				waits = waits || asked && open(task)
+				if going {
+					runs[len(runs)-1] = runs[len(runs)-1] || asked
+				} else {
+					runs = append(runs, asked)
+				}
+				going = true
+			}
+			if slices.Contains(runs, false) && !waits {
+				t.Errorf("nobody was asked about a run of %s in the %s", a.slug, slug)
+			}
+		}
+	}
+	for k, r := range s.now {
+		code := r.Root().At("code", "coding", "code").Text()
+		if k.Type == "Task" && (code == changeCode || code == ownMeanCode) && open(r) && !called[k] {
+			t.Errorf("%s waits, and no score calls for it", k)
+		}
+	}
+}
+
+// basisOf finds what something followed from: a response, or of a flag its score.
+func basisOf(r fhir.Resource) fhir.Key {
 	root := r.Root()
 	for _, n := range []fhir.Node{root.Get("derivedFrom").Index(0), root.Get("reasonReference"), root.Get("extension").Index(0).Get("valueReference")} {
-		k, ok := n.Ref()
-		if ok && k.Type == "Observation" {
-			return fhir.Key{} // a flag of a score is looked at with its task
-		}
-		if ok {
+		if k, ok := n.Ref(); ok {
 			return k
 		}
 	}

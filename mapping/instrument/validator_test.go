@@ -57,6 +57,17 @@ func TestTheOfficialValidatorFindsNoError(t *testing.T) {
 			write(out, derive(t, s, qr)...)
 		}
 	})
+	// What changes call for: a deterioration, a drop below the own mean.
+	d, s := NewDeriver(library(t)), newShelf()
+	series := []form{phq("p1", "2026-01-05", "000000000"), phq("p2", "2026-01-12", "222222220")}
+	for i, digits := range []string{"9999", "9999", "9999", "2222"} {
+		series = append(series, check(fmt.Sprintf("a%d", i), fmt.Sprintf("2026-01-%02d", i+1), digits))
+	}
+	for _, f := range series {
+		qr := f.resource(t, d)
+		write(out, qr)
+		write(out, hand(t, d, s, qr)...)
+	}
 	judge := func(args ...string) {
 		t.Helper()
 		cmd := exec.Command("nice", append([]string{tool}, args...)...)

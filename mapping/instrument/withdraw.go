@@ -57,7 +57,7 @@ func (j *derivation) withdrawn(ctx context.Context, response fhir.Key) error {
 	if err != nil {
 		return err
 	}
-	err = j.each(ctx, response, func(r fhir.Resource) error { j.unmake(r.Key); return nil })
+	err = j.each(ctx, response, func(r fhir.Resource) error { j.unmake(r); return nil })
 	if err != nil {
 		return err
 	}
