@@ -87,7 +87,7 @@ func holds(rs []fhir.Resource, typ string) bool {
 // send brings a package to the partner; begun is when it was last tried. theirs is
 // the partner's Task, as far as it says.
 func (c *Courier) send(ctx context.Context, to Partner, way Way, known capability, p *pack, task fhir.Head, begun time.Time) (theirs string, err error) {
-	if way != Creates {
+	if way == Transaction { // a message's receiver takes what it likes, and knows the message by its id
 		p.keep(known)
 		if theirs, err = c.arrived(ctx, to, known, p, task.ID, begun); err != nil || theirs != "" {
 			return theirs, err
