@@ -28,7 +28,7 @@ type peer struct {
 	kept      []fhir.Resource
 	requests  []string // "METHOD path status"
 	tokens    int
-	good      int // the token that is accepted; 0: any
+	good      int // the oldest token that is still accepted
 	faults    []fault
 	// forgetful: identifiers that it does not know are dropped, as some do.
 	forgetful bool
@@ -208,7 +208,7 @@ func (p *peer) answer(r *http.Request, body []byte) (status int, answer string, 
 		return 200, fmt.Sprintf(`{"access_token":"t%d","token_type":"Bearer","expires_in":3600}`, p.tokens), nil
 	case path == "metadata":
 		return 200, string(p.statement.Body()), nil
-	case p.good != 0 && r.Header.Get("Authorization") != fmt.Sprintf("Bearer t%d", p.good) || r.Header.Get("Authorization") == "":
+	case !p.knows(r.Header.Get("Authorization")):
 		return 401, "", nil
 	case r.Method == http.MethodPost && strings.HasSuffix(path, "/_search"):
 		return p.search(strings.TrimSuffix(path, "/_search"), string(body))
@@ -220,6 +220,12 @@ func (p *peer) answer(r *http.Request, body []byte) (status int, answer string, 
 		return p.update(path, r.Header.Get("If-Match"), body)
 	}
 	return 405, "", nil
+}
+
+func (p *peer) knows(authorization string) bool {
+	var n int
+	_, err := fmt.Sscanf(authorization, "Bearer t%d", &n)
+	return err == nil && n >= p.good && n <= p.tokens
 }
 
 // update takes the version that is the current one alone.
