@@ -105,6 +105,14 @@
 //
 // # Limits
 //
+// The referral note tells what was so when the referral was sent. Later corrections reach
+// the resources, not the note.
+//
+// A partner that makes no Task of a referral answers by other ways than these; that it is
+// overdue is noticed here as of any other. Whether it takes HTML and FHIR as attachments
+// its statement does not say; one that wants PDF alone refuses the note, and a person sees
+// that.
+//
 // The document that goes along with a package is not written anew when a part of it is
 // corrected. Deleting what was delivered tells nobody: mark it entered-in-error. Asking the receiver to stop work that it has begun (a Task of its
 // own with code abort) is not here; whoever has begun can cancel. Deleting a Task that
