@@ -113,8 +113,7 @@
 // its statement does not say; one that wants PDF alone refuses the note, and a person sees
 // that.
 //
-// The document that goes along with a package is not written anew when a part of it is
-// corrected. Deleting what was delivered tells nobody: mark it entered-in-error. Asking the receiver to stop work that it has begun (a Task of its
-// own with code abort) is not here; whoever has begun can cancel. Deleting a Task that
-// was sent tells nobody: mark it entered-in-error.
+// Deleting what was delivered, or a Task that was sent, tells nobody: mark it
+// entered-in-error. Asking the receiver to stop work that it has begun (a Task of its own
+// with code abort) is not here; whoever has begun can cancel.
 package exchange
