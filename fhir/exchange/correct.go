@@ -93,7 +93,7 @@ func (c *Courier) set(ctx context.Context, cs []fhir.Change) error {
 }
 
 // correct brings to a partner what has changed of a resource that it has of us. Only
-// the elements that differ between the version it may have and the present one are
+// the elements in which a version that it may have differs from the present one are
 // written, into its own present version: what it added stays.
 func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 	k, ok := fhir.ParseKey(j.Resource)
@@ -109,22 +109,19 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
-	then, now, err := c.bothVersions(ctx, org, k, s.Version)
+	then, now, err := c.versions(ctx, org, k, s.Version, s.Tried)
 	if err != nil || now.IsZero() || now.Version <= s.Version {
 		return err
 	}
-	released, err := c.Release(ctx, org, slices.DeleteFunc([]fhir.Resource{now, then}, fhir.Resource.IsZero))
+	released, err := c.Release(ctx, org, []fhir.Resource{now})
 	if err != nil {
 		return err
 	}
-	if len(released) == 0 || released[0].Version != now.Version {
+	if len(released) == 0 {
 		// The record of the release says why. The partner keeps what it has.
 		return c.share(ctx, k, to, func(s *share) { s.Withheld = now.Version })
 	}
-	now, then = released[0], fhir.Resource{}
-	if len(released) == 2 {
-		then = released[1]
-	}
+	now = released[0]
 	theirs, err := c.atPartner(ctx, to, s.Task, k)
 	if err != nil {
 		return err
@@ -137,6 +134,9 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 		return err
 	}
 	if !fhir.SameContent(merged, theirs) {
+		if err := c.share(ctx, k, to, func(s *share) { s.Tried = max(s.Tried, now.Version) }); err != nil {
+			return err
+		}
 		if _, err := c.Channel.Put(ctx, to, merged, theirs.Version); err != nil {
 			return err
 		}
@@ -147,16 +147,31 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 	return c.share(ctx, k, to, func(s *share) { s.Version, s.At = max(s.Version, now.Version), c.Clock() })
 }
 
-// bothVersions reads the version that the partner may have and the present one; what
-// is gone is the zero Resource.
-func (c *Courier) bothVersions(ctx context.Context, org, k fhir.Key, version int64) (then, now fhir.Resource, err error) {
+// mostBetween bounds how many versions are compared; of a resource with more, every
+// element is written.
+const mostBetween = 30
+
+// versions reads the present version, the zero Resource if it is gone, and those that
+// the partner may have.
+func (c *Courier) versions(ctx context.Context, org, k fhir.Key, from, to int64) (then []fhir.Resource, now fhir.Resource, err error) {
 	act := fhir.Act{Interaction: fhir.Disclose, Type: k.Type, ID: k.ID, Recipient: org}
 	err = c.Gate.View(ctx, act, func(in fhir.Reader) (err error) {
-		if now, err = readable(in.Read(ctx, k)); err != nil || now.IsZero() || version == 0 {
+		then = nil
+		if now, err = readable(in.Read(ctx, k)); err != nil || now.IsZero() {
 			return err
 		}
-		then, err = readable(in.ReadVersion(ctx, k, version))
-		return err
+		if from == 0 || to-from >= mostBetween {
+			then = []fhir.Resource{{}}
+			return nil
+		}
+		for v := from; v <= max(from, min(to, now.Version-1)); v++ {
+			r, err := readable(in.ReadVersion(ctx, k, v))
+			if err != nil {
+				return err
+			}
+			then = append(then, r)
+		}
+		return nil
 	})
 	return then, now, err
 }
@@ -192,45 +207,37 @@ func (c *Courier) one(ctx context.Context, at Partner, typ string, params url.Va
 	return fhir.Resource{}, fhir.Errorf(fhir.Multiple, "", "the partner shows several copies of a %s of ours", typ)
 }
 
-// neverThere: what did not arrive needs no correction. What stands in the partner's
-// papers and not in its records is a person's to tell.
+// neverThere: what did not arrive needs no correction, and what the partner removed is
+// its own affair. What stands in the partner's papers and not in its records is a
+// person's to tell.
 func (c *Courier) neverThere(ctx context.Context, to Partner, s share, now fhir.Resource) error {
+	if c.Clock().Sub(s.At) < underWay {
+		return &fhir.Error{Code: fhir.Transient, Detail: "what is to be corrected was sent and may yet arrive"}
+	}
 	l, err := c.ledger(ctx, s.Task)
-	if err != nil {
+	if err != nil || l.Delivered == 0 || slices.Contains([]string{"Patient", "ServiceRequest"}, now.Type) {
 		return err
 	}
-	switch {
-	case l.Delivered == 0 && l.Told == 0:
-		if c.Clock().Sub(s.At) < underWay {
-			return &fhir.Error{Code: fhir.Transient, Detail: "what is to be corrected was sent and may yet arrive"}
-		}
-		return nil
-	case !mistaken(now.Root()) && slices.Contains([]string{"ServiceRequest", "Patient"}, now.Type):
-		return nil // its own books
+	way, known, err := c.reach(ctx, to)
+	if err != nil || way == Transaction && (len(known.Types) == 0 || known.Types[now.Type].Create) {
+		return err
 	}
-	return fhir.Errorf(fhir.BusinessRule, "", "a %s that was sent has changed, and the partner shows none under our identifier; tell them, then drop the work", now.Type)
+	return fhir.Errorf(fhir.BusinessRule, "", "a %s that stands in the papers of a referral has changed, and the partner keeps none; tell them, then drop the work", now.Type)
 }
 
-// corrected returns theirs with the elements in which our two versions differ.
-func (c *Courier) corrected(ctx context.Context, to Partner, then, now, theirs fhir.Resource) (fhir.Resource, error) {
+// corrected returns theirs with the elements in which our versions differ.
+func (c *Courier) corrected(ctx context.Context, to Partner, then []fhir.Resource, now, theirs fhir.Resource) (fhir.Resource, error) {
 	p := newPack(c.Base, to, nil, []fhir.Resource{now})
-	var changed []string
-	differs := func(name string, a, b fhir.Node) {
-		switch name {
-		case "id", "identifier", "resourceType":
-			return // each side's own
-		case "meta":
-			a, b = a.Get("security"), b.Get("security")
+	changed := []string{"meta"}
+	for _, before := range then {
+		for _, r := range []fhir.Resource{now, before} {
+			for name := range r.Root().Members() {
+				a, b := before.Root().Get(name), now.Root().Get(name)
+				if !slices.Contains(own, name) && !slices.Contains(changed, name) && (a.Exists() != b.Exists() || !a.Same(b)) {
+					changed = append(changed, name)
+				}
+			}
 		}
-		if !slices.Contains(changed, name) && (a.Exists() != b.Exists() || a.Exists() && !a.Same(b)) {
-			changed = append(changed, name)
-		}
-	}
-	for name, v := range now.Root().Members() {
-		differs(name, then.Root().Get(name), v)
-	}
-	for name, v := range then.Root().Members() {
-		differs(name, v, now.Root().Get(name))
 	}
 	for _, name := range changed {
 		if err := c.locate(ctx, p, now.Root().Get(name)); err != nil {
@@ -291,33 +298,52 @@ func (c *Courier) locate(ctx context.Context, p *pack, n fhir.Node) error {
 	return err
 }
 
-// with returns theirs with the named elements as ours has them, there or not. Of meta
-// it takes the labels.
+// own are the elements that each side has of its own.
+var own = []string{"id", "resourceType", "identifier", "meta"}
+
+// with returns theirs with the named elements as ours has them, there or not. Labels
+// are added and none is taken off.
 func with(theirs, ours fhir.Resource, names []string) (fhir.Resource, error) {
 	o := fhir.NewObject()
-	value := func(name string) any {
-		if name != "meta" {
-			return ours.Root().Get(name)
+	set := func(name string) {
+		if name == "meta" {
+			o.Set(name, labelled(theirs.Root().Get(name), ours.Root().Get(name)))
+		} else if v := ours.Root().Get(name); v.Exists() {
+			o.Set(name, v)
 		}
-		m := fhir.NewObject()
-		for n, v := range theirs.Root().Get("meta").Members() {
-			if n != "security" {
-				m.Set(n, v)
-			}
-		}
-		return m.Set("security", ours.Root().At("meta", "security"))
 	}
 	for name, v := range theirs.Root().Members() {
 		if slices.Contains(names, name) {
-			o.Set(name, value(name))
+			set(name)
 			continue
 		}
 		o.Set(name, v)
 	}
 	for _, name := range names {
 		if !theirs.Root().Get(name).Exists() {
-			o.Set(name, value(name))
+			set(name)
 		}
 	}
 	return o.Resource()
+}
+
+// labelled is a meta with another's labels besides its own.
+func labelled(theirs, ours fhir.Node) *fhir.Object {
+	m := fhir.NewObject()
+	var labels []fhir.Node
+	for name, v := range theirs.Members() {
+		if name != "security" {
+			m.Set(name, v)
+			continue
+		}
+		labels = slices.Collect(v.Elements())
+	}
+	for l := range ours.Get("security").Elements() {
+		if !slices.ContainsFunc(labels, func(x fhir.Node) bool {
+			return x.Get("system").Text() == l.Get("system").Text() && x.Get("code").Text() == l.Get("code").Text()
+		}) {
+			labels = append(labels, l)
+		}
+	}
+	return m.Set("security", labels)
 }

@@ -11,31 +11,73 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rapport/adapters/sqlstore"
 	"rapport/fhir"
 	"rapport/fhir/exchange"
 )
 
-// What a wire that loses, repeats and delays does to two sides that go on working,
-// once it is whole again: nothing.
+// What a wire that loses, repeats, delays and reorders does to two sides that go on
+// working on it, and processes that end at any step, once all is whole again: nothing.
 
 var statuses = []string{"draft", "requested", "accepted", "rejected", "in-progress", "on-hold", "completed", "failed", "cancelled", "entered-in-error"}
 
+// figures are what a check went through.
+type figures struct {
+	runs, acts, steps, corrections                  int
+	requests, lost, unheard, repeated, late, deaths int
+	arrived, crossed                                int
+}
+
+func (f figures) String() string {
+	return fmt.Sprintf("%d runs, %d acts (%d steps of Tasks, %d corrections); of %d requests %d were lost, of %d the answer, %d came twice, %d late and out of order; "+
+		"%d times a courier's process ended; %d referrals arrived, of %d a cancellation crossed the end and was flagged on both sides",
+		f.runs, f.acts, f.steps, f.corrections, f.requests, f.lost, f.unheard, f.repeated, f.late, f.deaths, f.arrived, f.crossed)
+}
+
 func TestBothSidesAgreeOnceTheWireIsWholeAgain(t *testing.T) {
 	p := newParts(t)
-	var sent, crossed int
+	db, err := sqlstore.OpenSQLite(t.Context(), ":memory:", sqlstore.Options{Clock: func() time.Time { return p.world.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	p.db = db
+	var f figures
 	rapid.Check(t, func(rt *rapid.T) {
+		f.runs++
 		w, ch := joined(t, p)
 		faults := rapid.SampledFrom([]fault{none, none, none, lostOnTheWay, lostOnTheWayBack, twice, delayed})
 		ch.fault = func(write bool) fault {
-			f := faults.Draw(rt, "fault")
-			if f == delayed && !write {
-				f = lostOnTheWay
+			x := faults.Draw(rt, "fault")
+			if x == delayed && !write {
+				x = lostOnTheWay
 			}
-			return f
+			f.requests++
+			switch x {
+			case lostOnTheWay:
+				f.lost++
+			case lostOnTheWayBack:
+				f.unheard++
+			case twice:
+				f.repeated++
+			case delayed:
+				f.late++
+			}
+			return x
 		}
-		var tasks []fhir.Key
-		for range rapid.IntRange(5, 30).Draw(rt, "acts") {
-			act(rt, w, ch, &tasks)
+		tasks := []fhir.Key{w.clinic.referral("0", "requested")}
+		for range rapid.IntRange(10, 40).Draw(rt, "acts") {
+			f.acts++
+			act(rt, w, &tasks, &f)
+			for _, s := range []*side{w.clinic, w.hospital} {
+				if rapid.Bool().Draw(rt, "courier") {
+					run(rt, s, &f)
+				}
+			}
+			if rapid.Bool().Draw(rt, "late") && len(ch.late) > 0 {
+				ch.arrive(rapid.IntRange(0, len(ch.late)-1).Draw(rt, "which"))
+			}
+			w.now = w.now.Add(time.Duration(rapid.SampledFrom([]int{0, 5, 60, 180}).Draw(rt, "seconds")) * time.Second)
 		}
 		ch.fault = nil
 		for len(ch.late) > 0 { // what was under way arrives, in any order
@@ -45,25 +87,39 @@ func TestBothSidesAgreeOnceTheWireIsWholeAgain(t *testing.T) {
 		for _, task := range tasks {
 			ours := w.clinic.get(task.String())
 			copies := w.copyOf(task)
-			if len(copies) > 0 {
-				sent++
-			}
+			f.arrived += len(copies)
 			if agree(rt, w, ours, copies) {
-				crossed++
+				f.crossed++
 			}
 		}
+		alike(rt, w, w.clinic, w.hospital)
+		alike(rt, w, w.hospital, w.clinic)
 		once(rt, w.hospital, w.clinic.base)
 		once(rt, w.clinic, w.hospital.base)
 	})
-	t.Logf("%d referrals arrived; of %d the end was crossed by a cancellation", sent, crossed)
-	if sent == 0 {
-		t.Error("no referral ever arrived")
+	t.Log(f)
+	if f.arrived == 0 || f.corrections == 0 || f.lost*f.unheard*f.repeated*f.late*f.deaths == 0 {
+		t.Error("something of it never happened")
 	}
 }
 
-// act does one thing that a person, a courier, the wire or the time may do.
-func act(rt *rapid.T, w *world, ch *wire, tasks *[]fhir.Key) {
-	switch rapid.SampledFrom([]string{"refer", "clinic", "hospital", "hospital", "courier", "courier", "courier", "answers", "answers", "late", "time"}).Draw(rt, "act") {
+// run lets a courier look once, in a process that may end meanwhile.
+func run(rt *rapid.T, s *side, f *figures) {
+	m := &mortal{left: -1}
+	if rapid.SampledFrom([]bool{false, false, false, true}).Draw(rt, "mortal") {
+		m.left, m.after = rapid.IntRange(0, 25).Draw(rt, "left"), rapid.Bool().Draw(rt, "after")
+	}
+	if err := s.once(context.Background(), m); err != nil {
+		rt.Fatal(err)
+	}
+	if m.dead {
+		f.deaths++
+	}
+}
+
+// act does one thing that a person may do.
+func act(rt *rapid.T, w *world, tasks *[]fhir.Key, f *figures) {
+	switch rapid.SampledFrom([]string{"hospital", "refer", "clinic", "correct", "hospital", "schedule", "report", "note"}).Draw(rt, "act") {
 	case "refer":
 		if n := len(*tasks); n < 3 {
 			*tasks = append(*tasks, w.clinic.referral(fmt.Sprint(n), rapid.SampledFrom([]string{"draft", "requested", "requested"}).Draw(rt, "begins")))
@@ -71,28 +127,62 @@ func act(rt *rapid.T, w *world, ch *wire, tasks *[]fhir.Key) {
 	case "clinic":
 		if len(*tasks) > 0 {
 			try(rt, w.clinic, rapid.SampledFrom(*tasks).Draw(rt, "task"), exchange.Sender)
+			f.steps++
 		}
 	case "hospital":
+		if c := copyIn(rt, w, *tasks); !c.IsZero() {
+			try(rt, w.hospital, c.Key, exchange.Receiver)
+			f.steps++
+		}
+	case "schedule":
+		if c := copyIn(rt, w, *tasks); c.Root().Get("status").Text() == "accepted" {
+			code := rapid.SampledFrom([]string{exchange.Scheduled, exchange.Unattended, exchange.ScheduleCancelled}).Draw(rt, "business")
+			if a := w.hospital.serve(w.hospital.staff, http.MethodPut, c.Key.String(), nil, scheduled(c, code)); a.Status != http.StatusOK {
+				rt.Fatalf("%d %s", a.Status, a.Body)
+			}
+			f.steps++
+		}
+	case "correct":
 		if len(*tasks) > 0 {
-			if copies := w.copyOf(rapid.SampledFrom(*tasks).Draw(rt, "task")); len(copies) > 0 {
-				try(rt, w.hospital, copies[0].Key, exchange.Receiver)
+			g := w.clinic.get("Goal/g1")
+			status := rapid.SampledFrom([]string{"active", "on-hold", "entered-in-error"}).Draw(rt, "lifecycle")
+			w.clinic.put(fmt.Sprintf(`{"resourceType":"Goal","id":"g1","lifecycleStatus":%q,"description":{"text":"Sleep %d"},"subject":{"reference":"Patient/p1"}}`, status, g.Version))
+			f.corrections++
+		}
+	case "report":
+		for _, r := range w.hospital.find("DocumentReference", "", "") {
+			if strings.HasPrefix(r.ID, "report-") {
+				w.hospital.put(report(r.ID, r.Root().Get("subject"), r.Version))
+				f.corrections++
+				break
 			}
 		}
-	case "courier":
-		if _, err := w.clinic.courier.Once(context.Background()); err != nil {
-			rt.Fatal(err)
+	case "note":
+		for _, g := range w.theirsOf("Goal/g1") {
+			o := fhir.NewObject()
+			for name, v := range g.Root().Members() {
+				if name != "note" {
+					o.Set(name, v)
+				}
+			}
+			w.hospital.put(string(o.Set("note", []*fhir.Object{fhir.NewObject().Set("text", "Seen.")}).JSON()))
 		}
-	case "answers":
-		if _, err := w.hospital.courier.Once(context.Background()); err != nil {
-			rt.Fatal(err)
-		}
-	case "late":
-		if len(ch.late) > 0 {
-			ch.arrive(rapid.IntRange(0, len(ch.late)-1).Draw(rt, "late"))
-		}
-	case "time":
-		w.now = w.now.Add(time.Duration(rapid.IntRange(1, 90).Draw(rt, "seconds")) * time.Second)
 	}
+}
+
+// copyIn draws one of the hospital's copies.
+func copyIn(rt *rapid.T, w *world, tasks []fhir.Key) fhir.Resource {
+	if len(tasks) > 0 {
+		if copies := w.copyOf(rapid.SampledFrom(tasks).Draw(rt, "task")); len(copies) > 0 {
+			return copies[0]
+		}
+	}
+	return fhir.Resource{}
+}
+
+func report(id string, subject fhir.Node, n int64) string {
+	return fmt.Sprintf(`{"resourceType":"DocumentReference","id":%q,"status":"current","description":"%d","subject":%s,"content":[{"attachment":{"contentType":"text/plain","data":"SGVyZQ=="}}]}`,
+		id, n, subject.Raw())
 }
 
 func (w *wire) arrive(i int) {
@@ -111,8 +201,7 @@ func try(rt *rapid.T, s *side, task fhir.Key, by exchange.Side) {
 	output := ""
 	if by == exchange.Receiver && (to == "completed" || to == "in-progress") {
 		id := "report-" + task.ID
-		s.put(`{"resourceType":"DocumentReference","id":"` + id + `","status":"current","subject":` + string(s.get(task.String()).Root().Get("for").Raw()) +
-			`,"content":[{"attachment":{"contentType":"text/plain","data":"SGVyZQ=="}}]}`)
+		s.put(report(id, s.get(task.String()).Root().Get("for"), 0))
 		output = "DocumentReference/" + id
 	}
 	a := s.step(task, to, output)
@@ -143,20 +232,59 @@ func agree(rt *rapid.T, w *world, ours fhir.Resource, copies []fhir.Resource) (c
 	there := theirs.Root().Get("status").Text()
 	if there != status {
 		ended := []string{"completed", "failed", "rejected"}
-		given := slices.ContainsFunc(w.clinic.works(true), func(x fhir.Work) bool { return strings.HasPrefix(x.ID, "withdraw/"+ours.ID+"@") }) &&
-			slices.ContainsFunc(w.hospital.works(true), func(x fhir.Work) bool { return strings.HasPrefix(x.ID, "answer/"+theirs.ID+"@") })
-		if status != "cancelled" || !slices.Contains(ended, there) || !given {
+		flagged := func(s *side, task fhir.Key) bool {
+			return slices.ContainsFunc(s.find("Task", "code", exchange.NoticeCodes+"|"+exchange.GivenUp), func(r fhir.Resource) bool {
+				k, _ := r.Root().Get("focus").Ref()
+				return k == task && r.Root().Get("status").Text() == "requested"
+			})
+		}
+		if status != "cancelled" || !slices.Contains(ended, there) || !flagged(w.clinic, ours.Key) || !flagged(w.hospital, theirs.Key) {
 			rt.Fatalf("%s is %s, its copy %s; dead: %+v %+v", ours.Key, status, there, w.clinic.works(true), w.hospital.works(true))
 		}
 		return true
 	}
-	if status == "in-progress" || status == "completed" {
-		out := ours.Root().Get("output")
-		if out.Len() != theirs.Root().Get("output").Len() || w.clinic.get(out.Index(0).At("valueReference", "reference").Text()).IsZero() {
-			rt.Fatalf("the output of %s is %s, there %s", ours.Key, out.Raw(), theirs.Root().Get("output").Raw())
+	if status == "cancelled" || status == "entered-in-error" || status == "requested" {
+		return false // nothing more is told then
+	}
+	if a, b := exchange.BusinessOf(ours.Root()), exchange.BusinessOf(theirs.Root()); a != b {
+		rt.Fatalf("%s is %s at the clinic, %s at the hospital; dead: %+v", ours.Key, a, b, w.hospital.works(true))
+	}
+	out := ours.Root().Get("output")
+	if out.Len() != theirs.Root().Get("output").Len() {
+		rt.Fatalf("the output of %s is %s, there %s", ours.Key, out.Raw(), theirs.Root().Get("output").Raw())
+	}
+	for o := range out.Elements() {
+		if w.clinic.get(o.At("valueReference", "reference").Text()).IsZero() {
+			rt.Fatalf("the output of %s is not there: %s", ours.Key, out.Raw())
 		}
 	}
 	return false
+}
+
+// alike holds what one side made against the copies that the other has.
+func alike(rt *rapid.T, w *world, from, to *side) {
+	for typ, names := range map[string][]string{
+		"Goal": {"lifecycleStatus", "description"}, "ServiceRequest": {"status", "reasonCode"}, "Patient": {"name"}, "DocumentReference": {"status", "description"},
+	} {
+		for _, theirs := range to.find(typ, "", "") {
+			for id := range theirs.Root().Get("identifier").Elements() {
+				if id.Get("system").Text() != from.base+"/"+typ {
+					continue
+				}
+				ours := from.get(typ + "/" + id.Get("value").Text())
+				for _, name := range names {
+					if a, b := ours.Root().Get(name), theirs.Root().Get(name); !ours.IsZero() && !a.Same(b) {
+						rt.Fatalf("%s of %s is %s at the %s, %s at the %s; waiting %+v, dead %+v", name, ours.Key, a.Raw(), from.name, b.Raw(), to.name, from.works(false), from.works(true))
+					}
+				}
+			}
+		}
+	}
+	for _, x := range from.works(true) {
+		if strings.HasPrefix(x.ID, "correct/") || strings.HasPrefix(x.ID, "settle/") || strings.HasPrefix(x.ID, "deliver/") {
+			rt.Fatalf("%s gave up %+v", from.name, x)
+		}
+	}
 }
 
 // once checks that each thing of the other side's is here once.

@@ -48,7 +48,7 @@ func TestADeadWorkIsRetriedAsItWasUnlessAskedOtherwise(t *testing.T) {
 			if len(g) != 1 || g[0].Root().At("description", "text").Text() != "Sleep better" {
 				t.Fatalf("in the end the hospital has %v; dead: %+v", g, w.clinic.works(true))
 			}
-			first := w.hospital.get(g[0].Key.String() + "/_history/1").Root().At("description", "text").Text()
+			first := w.hospital.get(g[0].Key.String()+"/_history/1").Root().At("description", "text").Text()
 			if want := map[bool]string{false: "Sleep", true: "Sleep better"}[anew]; first != want {
 				t.Errorf("it went as %q, want %q", first, want)
 			}

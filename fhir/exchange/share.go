@@ -18,7 +18,10 @@ type shares map[string]share
 type share struct {
 	// Version is the oldest that the partner may have: noted before the first request,
 	// since one whose answer was lost may have arrived, and moved only by a correction.
-	Version  int64     `json:"version"`
+	Version int64 `json:"version"`
+	// Tried is the newest that may have gone since, 0 for none: the partner has one of
+	// those from Version to Tried.
+	Tried    int64     `json:"tried,omitempty"`
 	Task     string    `json:"task"`               // ours, in whose lane it is corrected
 	At       time.Time `json:"at"`                 // of the last request that carried it
 	Withheld int64     `json:"withheld,omitempty"` // newest version that consent or policy kept back
@@ -84,6 +87,7 @@ func (c *Courier) sharing(ctx context.Context, to Partner, task string, rs []fhi
 			if s.Version == 0 {
 				s.Version = r.Version
 			}
+			s.Tried = max(s.Tried, r.Version)
 			s.Task, s.At = task, now
 		})
 		if err != nil {

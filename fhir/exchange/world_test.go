@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"rapport/adapters/sqlstore"
 	"rapport/fhir"
 	"rapport/fhir/exchange"
 	"rapport/fhir/rest"
@@ -42,6 +43,7 @@ type parts struct {
 	// its own and is done with before the next begins.
 	guards map[string]*policy.Guard
 	stores map[string]store.Store // by tenant
+	db     *sqlstore.DB           // nil: the smallest store
 	worlds int
 	world  *world
 }
@@ -143,6 +145,12 @@ func baseOf(name string) string { return "http://" + name + ".example/fhir" }
 
 func (w *world) side(p *parts, name, other string, wire exchange.Channel) *side {
 	s := &side{world: w, name: name, tenant: fmt.Sprint(name, p.worlds), base: baseOf(name), store: storetest.NewMemory(w.clock), wake: make(chan struct{}, 1)}
+	if p.db != nil {
+		var err error
+		if s.store, err = p.db.Tenant(s.tenant); err != nil {
+			w.t.Fatal(err)
+		}
+	}
 	p.stores[s.tenant] = s.store
 	s.guard = p.guard(w.t, name)
 	s.records = s.guard.Recorder.(*quietly)
