@@ -91,6 +91,15 @@ type Tenant struct {
 	// System is the URI under which the practice's own record numbers are unique;
 	// default urn:rapport:<id>.
 	System string `yaml:"system,omitempty"`
+	// Zone is the time zone of the practice's calendar, "Europe/Zurich": by its days
+	// questionnaires are due. Default UTC.
+	Zone string `yaml:"zone,omitempty"`
+	// Safety is what a client is told whose answer needs a person today: whom to turn to,
+	// with numbers that are right where they live.
+	Safety string `yaml:"safety,omitempty"`
+	// Grace is for how many days after its due day a questionnaire is not overdue yet;
+	// default 3.
+	Grace int `yaml:"grace,omitempty"`
 }
 
 // Partner is an organisation that a tenant exchanges referrals with.
@@ -261,6 +270,12 @@ func (c *Config) Check() error {
 		}
 		if !strings.Contains(t.System, ":") {
 			say(at+".system", "must be a URI")
+		}
+		if _, err := time.LoadLocation(t.Zone); err != nil {
+			say(at+".zone", "is a time zone's name, such as Europe/Zurich")
+		}
+		if t.Grace < 0 {
+			say(at+".grace", "must not be negative")
 		}
 		if known[t.ID] {
 			say(at+".id", "there is a tenant of this id already")

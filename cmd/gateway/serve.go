@@ -16,6 +16,7 @@ import (
 	"rapport/fhir"
 	"rapport/fhir/exchange"
 	"rapport/fhir/store"
+	"rapport/mapping/monitoring"
 	"rapport/policy"
 )
 
@@ -66,6 +67,7 @@ const (
 	drainTime    = 7 * time.Second // for requests under way
 	restTime     = 2 * time.Second // then for the work behind them
 	refreshEvery = 5 * time.Second
+	monitorEvery = 10 * time.Minute // what is due changes by the day
 )
 
 // start listens, sets the background work going, and serves until wait returns.
@@ -105,8 +107,11 @@ func (i *instance) start(ctx context.Context) (*running, error) {
 		}
 		r.work.Go(func() { i.refresh(bg, t) })
 		r.work.Go(func() { _ = t.exports.Run(bg) }) // ends with bg
+		r.work.Go(func() { i.monitor(bg, t) })
 		if courier := i.courier(t); courier != nil {
 			r.work.Go(func() { _ = courier.Run(bg) }) // ends with bg
+			watch := &exchange.Watch{Gate: courier.Gate, Memos: courier.Memos, Partners: courier.Partners, Clock: i.clock, Log: i.log}
+			r.work.Go(func() { _ = watch.Run(bg) })
 		}
 	}
 	if i.pair != nil {
@@ -163,6 +168,23 @@ func (i *instance) refresh(ctx context.Context, t *tenant) {
 	}
 }
 
+// monitor raises Tasks for questionnaires that are overdue, and puts them to rest.
+func (i *instance) monitor(ctx context.Context, t *tenant) {
+	m := &monitoring.Monitor{Rules: t.rules, Gate: i.guard.For(process(t.ID, "monitor", policy.Integration)), Clock: i.clock, Follow: t.follow}
+	tick := time.NewTicker(monitorEvery)
+	defer tick.Stop()
+	for {
+		if _, err := m.Once(ctx); err != nil && ctx.Err() == nil {
+			i.log.WarnContext(ctx, "what is overdue could not be looked at", "tenant", t.ID, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // prepare gives a tenant what every tenant has: the Questionnaires and code systems of
 // the instruments, and the definitions of what resources here say beyond R4. What is
 // there already makes no version.
@@ -194,7 +216,7 @@ func (i *instance) courier(t *tenant) *exchange.Courier {
 	}
 	p := process(t.ID, "courier", policy.Integration)
 	return &exchange.Courier{
-		Gate: i.guard.For(p), Release: i.guard.Release(p), Queue: t.raw, Memos: t.raw, Channel: t.channel,
+		Gate: i.guard.For(p), Release: i.guard.Release(p), Queue: t.raw, Memos: t.raw, Feed: t.raw, Channel: t.channel,
 		Partners: partners, Base: i.cfg.URL + fhirPath, Clock: i.clock, Wake: t.wake, Log: i.log,
 	}
 }

@@ -31,6 +31,7 @@ import (
 	"rapport/fhir/validate"
 	"rapport/mapping"
 	"rapport/mapping/instrument"
+	"rapport/mapping/monitoring"
 	"rapport/policy"
 	"rapport/policy/audit"
 	"rapport/policy/keyring"
@@ -72,6 +73,8 @@ type tenant struct {
 	store   store.Store // cached
 	raw     store.Store
 	mapper  *mapping.Mapper
+	voiced  *instrument.Library // that speaks with the practice\'s voice
+	rules   *monitoring.Rules   // of its calendar
 	follow  []fhir.Follow
 	router  *rest.Router
 	wake    chan struct{} // for the courier
@@ -265,6 +268,14 @@ func (i *instance) openTenant(c Tenant) (*tenant, error) {
 	if t.mapper, err = mapping.New(mapping.Config{IDKey: key, System: c.System, Instruments: i.library}); err != nil {
 		return nil, err
 	}
+	if t.voiced, err = i.library.With(instrument.Voice{Safety: c.Safety}); err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", c.ID, err)
+	}
+	zone, err := time.LoadLocation(c.Zone)
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: zone: %w", c.ID, err)
+	}
+	t.rules = &monitoring.Rules{Library: i.library, Zone: zone, Grace: c.Grace}
 	var cs []partner.Config
 	for _, p := range i.cfg.Partners {
 		if p.Tenant == c.ID {

@@ -8,6 +8,8 @@ import (
 	"rapport/fhir"
 	"rapport/fhir/rest"
 	"rapport/mapping"
+	"rapport/mapping/instrument"
+	"rapport/mapping/monitoring"
 )
 
 // practice is what the routes below /practice need.
@@ -27,7 +29,21 @@ func (i *instance) practice() *web.Practice {
 			}
 			return t.follow, nil
 		},
-		Validate: i.valid, Library: i.library, Notes: i.guard.Notes,
+		Voiced: func(id string) *instrument.Library {
+			t, err := i.tenant(id)
+			if err != nil {
+				return i.library
+			}
+			return t.voiced
+		},
+		Rules: func(id string) *monitoring.Rules {
+			t, err := i.tenant(id)
+			if err != nil {
+				return &monitoring.Rules{Library: i.library}
+			}
+			return t.rules
+		},
+		Validate: i.valid, Library: i.library, Notes: i.guard.Notes, Clock: i.clock,
 	}
 }
 
