@@ -87,16 +87,17 @@ type cohort struct {
 	changes     map[fhir.Key]string // response → class of change since the first, as the source tells it
 	told        map[dx]string       // as what a diagnosis is told; "" is withheld
 	secrets     map[fhir.Key]deid.Secret
-	few         map[string]int           // by type: practitioners and organisations that are not told
-	rare        []*instrument.Instrument // that too few people answered
-	dropped     map[fhir.Key]bool        // responses and scores of those
-	unscored    int                      // responses whose answers are none of their instrument's
+	few         map[string]int                  // by type: practitioners and organisations that are not told
+	common      map[*instrument.Instrument]bool // that k people or more answered
+	rare        int                             // instruments that fewer did
+	dropped     map[fhir.Key]bool               // responses to those, and scores told without items
+	unscored    int                             // responses whose answers are none of their instrument's
 }
 
 func newCohort(l *instrument.Library, leaves func(system, code string) bool) *cohort {
 	return &cohort{
 		instruments: l, leaves: leaves, byKey: map[fhir.Key]int{}, byEncounter: map[fhir.Key]*session{}, byEpisode: map[fhir.Key]*episode{},
-		changes: map[fhir.Key]string{}, told: map[dx]string{}, secrets: map[fhir.Key]deid.Secret{}, few: map[string]int{}, dropped: map[fhir.Key]bool{},
+		changes: map[fhir.Key]string{}, told: map[dx]string{}, secrets: map[fhir.Key]deid.Secret{}, few: map[string]int{}, dropped: map[fhir.Key]bool{}, common: map[*instrument.Instrument]bool{},
 	}
 }
 
@@ -360,12 +361,12 @@ func (c *cohort) scarce(k int) {
 		}
 	}
 	for in, who := range people {
-		if len(who) < k {
-			c.rare = append(c.rare, in)
+		if c.common[in] = len(who) >= k; !c.common[in] {
+			c.rare++
 		}
 	}
 	c.given = slices.DeleteFunc(c.given, func(a *administration) bool {
-		if !slices.Contains(c.rare, a.in) {
+		if c.common[a.in] {
 			return false
 		}
 		c.dropped[a.key] = true
@@ -375,18 +376,16 @@ func (c *cohort) scarce(k int) {
 
 // withheld reports whether a resource is a response to such an instrument or its score.
 func (c *cohort) withheld(r fhir.Resource) bool {
-	if len(c.dropped) == 0 {
-		return false
-	}
-	if c.dropped[r.Key] {
-		return true
-	}
-	if r.Type == "Observation" {
+	switch r.Type {
+	case "QuestionnaireResponse":
+		return !c.common[c.instruments.ByURL(r.Root().Get("questionnaire").Text())]
+	case "Observation":
 		for from := range r.Root().Get("derivedFrom").Elements() {
 			if k, ok := from.Ref(); ok && c.dropped[k] {
 				return true
 			}
 		}
+		return c.dropped[r.Key]
 	}
 	return false
 }

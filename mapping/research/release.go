@@ -22,10 +22,10 @@ const (
 
 // Config is what a Release needs. Fields without a default are required.
 type Config struct {
-	Project string // its name: releases of one are compared, pseudonyms are its own
-	Profile string // of package deid; "" is [deid.Expert]
-	K       int    // 0 is [DefaultK]
-	Left    float64
+	Project string  // its name: releases of one are compared, pseudonyms are its own
+	Profile string  // of package deid; "" is [deid.Expert]
+	K       int     // people who must be alike; 0 is [DefaultK]
+	Left    float64 // share of the people who may be left out; 0 is [DefaultLeft]
 	// Key returns the key of a project: the same for ever, another for another project.
 	Key         func(ctx context.Context, project string) (deid.Key, error)
 	Secrets     deid.Secrets

@@ -100,7 +100,7 @@ func (r *Release) report() report {
 		Project: r.c.Project, Profile: r.profile.Name, Method: r.profile.Title, Released: r.c.Stamp.UTC().Format(time.DateOnly), K: r.c.K,
 		Considered: len(c.people), LeftOut: r.choice.outCount, Loss: float64(int(r.choice.loss*1000+0.5)) / 1000, Quasi: r.choice.words(),
 		Smallest: r.choice.smallest(), Earlier: len(r.past), Resources: r.count,
-		Withheld: withheldNow{Therapists: c.few["Practitioner"], Practices: c.few["Organization"], Instruments: len(c.rare), Unscored: c.unscored},
+		Withheld: withheldNow{Therapists: c.few["Practitioner"], Practices: c.few["Organization"], Instruments: c.rare, Unscored: c.unscored},
 	}
 	out.People = out.Considered - out.LeftOut
 	for _, t := range r.choice.sorted() {

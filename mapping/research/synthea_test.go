@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -40,11 +41,13 @@ func bundle(t *testing.T, path string, identifiers map[string]bool) (out []fhir.
 		r := e.Get("resource")
 		resolved[e.Get("fullUrl").Text()] = r.Get("resourceType").Text() + "/" + r.Get("id").Text()
 	}
-	text := string(b)
-	for url, ref := range resolved {
-		text = strings.ReplaceAll(text, `"`+url+`"`, `"`+ref+`"`)
-	}
-	if root, err = fhir.ParseNode([]byte(text)); err != nil {
+	b = regexp.MustCompile(`"urn:uuid:[^"]+"`).ReplaceAllFunc(b, func(url []byte) []byte {
+		if ref := resolved[string(url[1:len(url)-1])]; ref != "" {
+			return []byte(`"` + ref + `"`)
+		}
+		return url
+	})
+	if root, err = fhir.ParseNode(b); err != nil {
 		t.Fatal(err)
 	}
 	for e := range root.Get("entry").Elements() {
