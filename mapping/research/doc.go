@@ -37,6 +37,14 @@
 // Change is taken from the score that the gateway derived when the answers were
 // stored, so that a table never says other than the record.
 //
+// Therapists, practices, instruments and codes of diagnoses that fewer than k people have
+// are withheld as well. Where the withheld ones together are fewer than k, the
+// smallest of the others goes with them: an empty field would tell who it is.
+//
+// Shifted dates in the NDJSON files are finer than the quasi-identifiers. The report says
+// how many people's dates could be those of somebody whose first day is known; it does
+// not refuse for it, since a shift of at most 52 weeks cannot promise k people.
+//
 // A release is recorded in the history when its last file is written. A job that is
 // interrupted and goes on finds itself there and is let through: it is the
 // same people.
