@@ -16,6 +16,7 @@
 //   - inbox.go, inbox_answer.go: $process-message, for referrals that come as messages.
 //   - summarise.go: $referral-summary, a referral as a document or a page.
 //   - ledger.go: what is known of a referral's way; its Provenance.
+//   - again.go: what a referral that is written again leaves as it is.
 //   - outbox.go: what an operator sees of it, sets going again or drops.
 //   - watch.go: what is overdue, told and then made somebody's task; notice.go: the words.
 //   - share.go: which version of what each partner may have; correct.go: later ones.
