@@ -5,18 +5,25 @@
 //
 //   - config.go: what a run needs. source.go: what it reads from.
 //   - run.go: the run; read.go: tables and their headers; outcome.go: what became of rows.
+//   - line.go: storing behind what is read.
 //   - held.go, ledger.go: rows that others look up; what became of each record.
+//   - spill.go, pack.go: what does not stay in memory.
 //   - order.go: responses in the order of time.
+//   - takeback.go, part.go: rows that take back what was told, whole or in part.
 //   - convert.go: from a record to resources, and what a changed record no longer gives.
 //   - store.go, follow.go, provenance.go, questionnaire.go: batches, and what goes with them.
 //   - dangling.go, summary.go: what the run refers to and does not hold; the report.
 //
 // # Limits
 //
-// A run keeps some 170 bytes for each row and its records, and whole the tables that
-// others look up and those of responses. A row can depend on one of its own table only if
-// that one stands before it. Deletions (PMHC's delete files, snapshots) are not
-// read yet.
+// A run keeps in memory eight bytes for each key of a row and of a record, 16 to 24
+// for each row that others look up or that waits for its time, and what it tells of
+// failures, at most 10,000 of them. The rows themselves lie sealed in a temporary
+// file. Rows that take something out of the records of others are kept whole, and
+// all records of that kind are read through to find it. A workbook's shared texts
+// are kept in memory by its source. A row can depend on one of its own table only if
+// that one stands before it. Snapshots, where a row that is missing is a deletion,
+// are not read yet.
 //
 // # Decisions
 //
@@ -46,4 +53,9 @@
 //
 // A resource that a record no longer gives is deleted with the change that says
 // so; its versions stay in the history.
+//
+// A row that is taken back takes with it the records that it gave, their parts and
+// what followed from them; of a record that it only went into, what it put there. A
+// record that merely looks a row up stays: whoever deletes a client deletes the rows
+// about the client too. What is told again afterwards is there again.
 package intake
