@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -28,10 +31,12 @@ func (l *journalled) Write(b []byte) (int, error) {
 }
 
 // Words that stand in a client's record, in what is asked and in what is sent wrongly
-// reach no log, no metric, no error and no link (promise 9).
+// reach no log, no metric, no error, no link, not Redis and no temporary file (promise 9).
 func TestNoWordOfAClientLeavesByLogsOrMetrics(t *testing.T) {
-	dir := t.TempDir()
-	if err := makeDevelopment(dir, &Config{Tenants: []Tenant{{ID: "one"}}}); err != nil {
+	dir, temporary := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	redis, _, _ := redisServer(t)
+	if err := makeDevelopment(dir, &Config{Tenants: []Tenant{{ID: "one"}}, Redis: redis}); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := Development(dir)
@@ -49,6 +54,7 @@ func TestNoWordOfAClientLeavesByLogsOrMetrics(t *testing.T) {
 	if err := i.prepare(t.Context(), "one"); err != nil {
 		t.Fatal(err)
 	}
+	i.requests = true
 	srv.Config.Handler = i.handler()
 	srv.Start()
 	t.Cleanup(srv.Close)
@@ -88,6 +94,35 @@ func TestNoWordOfAClientLeavesByLogsOrMetrics(t *testing.T) {
 	tell(http.MethodPost, "/practice/sessions", `{"key":"`+canary+`","client":"`+canary+`","status":"`+canary+`"}`)
 	tell(http.MethodPost, "/practice/responses", `{"key":"1","client":"`+canary+`","instrument":"`+canary+`","answers":{"1":"`+canary+`"}}`)
 	tell(http.MethodDelete, "/fhir/"+goal.String(), "", "If-Match", `W/"77"`)
+	// And the ways in that came later.
+	form, patch := "application/x-www-form-urlencoded", "application/json-patch+json"
+	tell(http.MethodPost, "/fhir/Patient/_search", "family="+canary+"&birthdate="+canary, "Content-Type", form)
+	tell(http.MethodPut, "/fhir/Patient?identifier="+canary+"-4711", `{"resourceType":"Patient","gender":"`+canary+`"}`)
+	tell(http.MethodDelete, "/fhir/Goal?identifier="+canary, "")
+	tell(http.MethodPatch, "/fhir/"+goal.String(), `[{"op":"test","path":"/description/text","value":"x`+canary+`"}]`, "Content-Type", patch)
+	tell(http.MethodPatch, "/fhir/"+goal.String(), `[{"op":"add","path":"/`+canary+`/x","value":"`+canary+`"}]`, "Content-Type", patch)
+	tell(http.MethodPost, "/fhir/Goal/$validate?mode="+canary, `{"resourceType":"Goal","`+canary+`":"`+canary+`"}`)
+	tell(http.MethodPost, "/fhir/Goal", `{"resourceType":"Goal"}`, "Idempotency-Key", canary, "Prefer", "return="+canary)
+	tell(http.MethodGet, "/fhir/Patient/"+canary+"/$everything?_type="+canary, "")
+	tell(http.MethodGet, "/fhir/Patient?_elements="+canary+"&family="+canary, "")
+	tell(http.MethodPost, "/fhir/$process-message", `{"resourceType":"Bundle","type":"message","id":"`+canary+`","entry":[{"resource":{"resourceType":"MessageHeader","id":"`+canary+`"}}]}`)
+	tell(http.MethodGet, "/fhir/$export?_type="+canary, "", "Prefer", "respond-async")
+	tell(http.MethodGet, "/fhir/$export-status/"+canary, "")
+	tell(http.MethodGet, "/practice/due?instrument="+canary, "")
+	tell(http.MethodGet, "/practice/clients/"+canary+"/trajectory?instrument="+canary, "")
+	tell(http.MethodPost, "/practice/notebook-entries?dryRun=true", `[{"key":"`+canary+`","client":"`+canary+`","text":"`+canary+`"}]`)
+	m, err := w.importer.export(t.Context(), "$export?_type=Patient,Goal")
+	if err == nil {
+		t.Fatalf("nobody runs exports here, and one is done: %v", m)
+	}
+	tn, err := i.tenant("one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := tn.exports.Once(t.Context()); err != nil || n == 0 {
+		t.Fatal(n, err)
+	}
+
 	page := w.send(w.importer, http.MethodGet, "/Goal?_count=1&patient.family="+canary, "")
 	n := strings.Index(string(page.body), `"relation":"next"`)
 	if n < 0 {
@@ -102,11 +137,41 @@ func TestNoWordOfAClientLeavesByLogsOrMetrics(t *testing.T) {
 	}
 	log.mu.Lock()
 	defer log.mu.Unlock()
-	for where, text := range map[string]string{"the log": log.String(), "the metrics": string(metrics.body), "an error or a link": said.String()} {
-		for _, word := range []string{canary, "4711", patient.ID, goal.ID} {
-			if i := strings.Index(text, word); i >= 0 && (where != "the log" || word == canary || word == "4711") {
+	kept := redisSay(t, redis, "KEYS *")
+	if strings.Count(kept, "\n") < 5 {
+		t.Errorf("Redis holds next to nothing: %q", kept)
+	}
+	for _, key := range strings.Fields(kept) {
+		if !strings.HasPrefix(key, "$") && !strings.HasPrefix(key, "*") && !strings.HasPrefix(key, "+") {
+			kept += redisSay(t, redis, "GET "+key)
+		}
+	}
+	for where, text := range map[string]string{
+		"the log": log.String(), "the metrics": string(metrics.body), "an error or a link": said.String(), "Redis": kept,
+		"a temporary file": under(t, temporary), "a file of an export": under(t, cfg.Exports.Folder),
+	} {
+		for _, word := range []string{canary, "-4711", patient.ID, goal.ID} {
+			if i := strings.Index(text, word); i >= 0 && (where != "the log" || word == canary || word == "-4711") {
 				t.Errorf("%s holds %q: …%s…", where, word, text[max(0, i-80):min(len(text), i+80)])
 			}
 		}
 	}
+}
+
+// under is all that stands in the files below a folder, names included.
+func under(t *testing.T, folder string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		fmt.Fprintf(&b, "%s\n%s\n", filepath.Base(path), text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

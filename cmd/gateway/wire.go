@@ -289,6 +289,7 @@ func (i *instance) openTenant(c Tenant) (*tenant, error) {
 	forms := &questionnaire.Checker{}
 	scored := func(url string) bool { return i.library.ByURL(url) != nil }
 	t.follow = []fhir.Follow{forms.Follow(scored), fhir.Deriving(instrument.NewDeriver(i.library)), i.referrals(t)}
+	t.follow = append(t.follow, t.mapper.Follow()...)
 	if t.exports, err = i.exports(t); err != nil {
 		return nil, fmt.Errorf("exports: %w", err)
 	}
