@@ -184,8 +184,13 @@ func TestAResearcherHasTheExportAndNothingElse(t *testing.T) {
 	if _, err := s.as("idle").export(t.Context(), "$export"); err == nil || !strings.Contains(err.Error(), "project") {
 		t.Errorf("a researcher without a project: %v", err)
 	}
+	// What _type leaves out is read nevertheless: whom a release may hold depends on it.
+	m, err := c.export(t.Context(), "$export?_type=QuestionnaireResponse")
+	if err != nil || len(m.Output) != 1 {
+		t.Errorf("%d files, %v", len(m.Output), err)
+	}
 	// Another's job is nobody's.
-	m, err := c.export(t.Context(), "$export")
+	m, err = c.export(t.Context(), "$export")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -217,6 +217,27 @@ func inCompartment(t string) bool {
 	return in || t == "Patient"
 }
 
+// every lists the types that an export of a level reads when none is named.
+func (e *Exports) every(level Level) (types []string) {
+	for _, t := range e.Served.Types {
+		if level == System || inCompartment(t.Name) {
+			types = append(types, t.Name)
+		}
+	}
+	slices.SortFunc(types, patientsFirst)
+	return types
+}
+
+func patientsFirst(x, y string) int {
+	if (x == "Patient") != (y == "Patient") {
+		if x == "Patient" {
+			return -1
+		}
+		return 1
+	}
+	return strings.Compare(x, y)
+}
+
 // choose settles which types are read, patients first: who reads the files in their
 // order meets no reference before its target.
 func (a *asking) choose() error {
@@ -224,21 +245,9 @@ func (a *asking) choose() error {
 		return fhir.Errorf(fhir.NotSupported, "", "_type names nothing that is exported here.")
 	}
 	if !a.named {
-		for _, t := range a.e.Served.Types {
-			if a.level == System || inCompartment(t.Name) {
-				a.types = append(a.types, t.Name)
-			}
-		}
+		a.types = a.e.every(a.level)
 	}
-	slices.SortFunc(a.types, func(x, y string) int {
-		if (x == "Patient") != (y == "Patient") {
-			if x == "Patient" {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(x, y)
-	})
+	slices.SortFunc(a.types, patientsFirst)
 	a.types = slices.Compact(a.types)
 	slices.SortFunc(a.patients, fhir.Key.Compare)
 	a.patients = slices.Compact(a.patients)

@@ -21,14 +21,17 @@ const (
 
 // Job is one export as it was asked for.
 type Job struct {
-	ID     string    `json:"id"`
-	Tenant string    `json:"tenant"`
-	Grant  Grant     `json:"grant"`
-	Level  Level     `json:"level"`
-	Group  string    `json:"group,omitempty"` // id of the Group that it is of
-	Types  []string  `json:"types,omitempty"` // none: all
-	Since  time.Time `json:"since,omitzero"`
-	Born   time.Time `json:"born"`
+	ID     string   `json:"id"`
+	Tenant string   `json:"tenant"`
+	Grant  Grant    `json:"grant"`
+	Level  Level    `json:"level"`
+	Group  string   `json:"group,omitempty"` // id of the Group that it is of
+	Types  []string `json:"types,omitempty"` // read; none: all
+	// Shown are the types that leave of a treated export, which reads more than it shows:
+	// nobody can be judged by their responses alone. None: all.
+	Shown []string  `json:"shown,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+	Born  time.Time `json:"born"`
 }
 
 // act is what a job does, for the gate.

@@ -59,6 +59,9 @@ func (e *Exports) start(ctx context.Context, r *rest.Request, level Level, group
 		return rest.Response{}, err
 	}
 	j.Types, j.Since = o.types, o.since
+	if g.Treated && o.named {
+		j.Shown, j.Types = o.types, e.every(level)
+	}
 	k := &kept{state: state{Job: j, Request: o.request, Named: o.named, Notes: o.notes, Phase: waiting, Expires: j.Born.Add(runsFor + e.Limits.Keep)}}
 	if g.Treated {
 		k.Request = e.Base + "/$export" // the path names a Group by our id, which leaves with no release

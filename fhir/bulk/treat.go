@@ -35,7 +35,7 @@ func (e *Exports) treat(ctx context.Context, k *kept) error {
 	}
 	var types []string
 	for _, f := range k.Files {
-		if !slices.Contains(types, f.Type) {
+		if !slices.Contains(types, f.Type) && (len(k.Shown) == 0 || slices.Contains(k.Shown, f.Type)) {
 			types = append(types, f.Type)
 		}
 	}

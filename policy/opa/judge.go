@@ -13,9 +13,9 @@ import (
 	"rapport/policy"
 )
 
-// deadline ends a question that runs away. An answer takes 50 µs; a busy machine
-// may well pause for longer than that.
-const deadline = 500 * time.Millisecond
+// deadline ends a question that runs away. An answer takes 50 µs; a busy machine may
+// well pause for a second, and to deny then helps nobody.
+const deadline = 5 * time.Second
 
 // rules are one version of the policy, ready to be asked.
 type rules struct {
