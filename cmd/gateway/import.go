@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/goccy/go-yaml"
 
@@ -39,6 +40,9 @@ func (c importCommand) Run(ctx context.Context) error {
 	if err := i.prepare(ctx, c.Tenant); err != nil {
 		return err
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(importMemory)
+	}
 	m := newMeter(os.Stderr, i.clock)
 	sum, err := i.importFrom(ctx, c.Tenant, c.Site, c.File, m.show)
 	m.end()
@@ -51,6 +55,10 @@ func (c importCommand) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// importMemory is from where on the collector works harder rather than let the
+// process grow: what a run keeps is a fraction of it, the rest is garbage of rows.
+const importMemory = 176 << 20
 
 // loadFor is load that makes the tenant on a development instance.
 func (w where) loadFor(tenant string) (*Config, error) {
