@@ -18,7 +18,10 @@ type Monitor struct {
 }
 
 // Tally is what a pass came to.
-type Tally struct{ Clients, Raised, Completed, Cancelled int }
+type Tally struct {
+	Clients                                  int // with plans that ask, or with open Tasks
+	Raised, Completed, Cancelled, Reassigned int // Tasks
+}
 
 // stretch is how many plans or Tasks one transaction looks at.
 const stretch = 50
@@ -94,6 +97,7 @@ func (m *Monitor) stretch(ctx context.Context, q fhir.Query, who string, done ma
 type wanted struct {
 	task   fhir.Resource
 	create bool
+	moved  bool // to another therapist
 }
 
 // wanted works out what is to be done about one client's Tasks.
@@ -110,7 +114,14 @@ func (m *Monitor) wanted(ctx context.Context, r fhir.Reader, client fhir.Key, no
 			continue
 		}
 		switch old, err := r.Read(ctx, k); {
-		case err == nil && !old.IsZero(), fhir.Is(err, fhir.Deleted):
+		case err == nil && waits(old, it):
+			t, err := reassigned(old, it, now)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, wanted{task: t, moved: true})
+			continue
+		case err == nil, fhir.Is(err, fhir.Deleted):
 			continue // it is before somebody, or somebody has dealt with it
 		case !fhir.Is(err, fhir.NotFound):
 			return nil, err
@@ -119,7 +130,7 @@ func (m *Monitor) wanted(ctx context.Context, r fhir.Reader, client fhir.Key, no
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, wanted{t, true})
+		out = append(out, wanted{task: t, create: true})
 	}
 	q := fhir.Query{Type: "Task", Where: []fhir.Clause{about(client), coded("status", open...), overdueTasks()}, Count: spell}
 	var stale []fhir.Resource
@@ -139,7 +150,7 @@ func (m *Monitor) wanted(ctx context.Context, r fhir.Reader, client fhir.Key, no
 		if t, err = closed(t, came, now); err != nil {
 			return nil, err
 		}
-		out = append(out, wanted{t, false})
+		out = append(out, wanted{task: t})
 	}
 	return out, nil
 }
@@ -178,6 +189,8 @@ func (m *Monitor) settle(ctx context.Context, client fhir.Key, sum *Tally) error
 			switch {
 			case w.create:
 				act.Interaction, n = fhir.Create, &did.Raised
+			case w.moved:
+				n = &did.Reassigned
 			case w.task.Root().Get("status").Text() == "completed":
 				n = &did.Completed
 			}
@@ -199,7 +212,10 @@ func (m *Monitor) settle(ctx context.Context, client fhir.Key, sum *Tally) error
 		return nil // somebody else was at it; the next pass sees what is left
 	}
 	if err == nil {
-		sum.Raised, sum.Completed, sum.Cancelled = sum.Raised+did.Raised, sum.Completed+did.Completed, sum.Cancelled+did.Cancelled
+		sum.Raised += did.Raised
+		sum.Completed += did.Completed
+		sum.Cancelled += did.Cancelled
+		sum.Reassigned += did.Reassigned
 	}
 	return err
 }

@@ -146,6 +146,25 @@ func TestAPassGoesOverManyClientsInStretches(t *testing.T) {
 	}
 }
 
+func TestATaskThatWaitsGoesWithTheClientToAnotherTherapist(t *testing.T) {
+	w := newClinic(t)
+	w.plan("plan", "ida", "active", "", phase{id: "acute", from: "2026-03-01", asks: []string{"phq-9 1 wk"}})
+	w.pass()
+	w.client("ida", "jon", "active", "")
+	if sum := w.pass(); sum != (monitoring.Tally{Clients: 1, Reassigned: 1}) {
+		t.Errorf("%+v", sum)
+	}
+	task := w.tasks("jon")[0]
+	if o, _ := task.Root().Get("owner").Ref(); o.ID != "jon" {
+		t.Errorf("%s", task.Body())
+	}
+	w.put(strings.Replace(string(task.Body()), `"requested"`, `"in-progress"`, 1))
+	w.client("ida", "mira", "active", "")
+	if sum := w.pass(); sum != (monitoring.Tally{Clients: 1}) {
+		t.Errorf("what jon is at is taken from them: %+v", sum)
+	}
+}
+
 func TestTwoPassesAtOnceRaiseOneTask(t *testing.T) {
 	w := newClinic(t)
 	w.plan("plan", "ida", "active", "", phase{id: "acute", from: "2026-03-01", asks: []string{"phq-9 1 wk"}})

@@ -49,24 +49,41 @@ func task(it Item, now time.Time) (fhir.Resource, error) {
 	return o.Set("restriction", fhir.NewObject().Set("period", fhir.NewObject().Set("start", it.Due))).Resource()
 }
 
+// waits reports whether nobody has taken a Task up yet and its therapist is another
+// one now.
+func waits(t fhir.Resource, it Item) bool {
+	owner, _ := t.Root().Get("owner").Ref()
+	return t.Root().Get("status").Text() == "requested" && !it.owner.IsZero() && owner != it.owner
+}
+
+// reassigned hands a Task to the therapist of now.
+func reassigned(t fhir.Resource, it Item, now time.Time) (fhir.Resource, error) {
+	return changed(t, fhir.NewObject().Set("lastModified", now).Set("owner", it.owner))
+}
+
 // closed puts a Task to rest: completed when a response came, else cancelled.
 func closed(t fhir.Resource, came bool, now time.Time) (fhir.Resource, error) {
 	status, why := "cancelled", "The plan no longer asks for it."
 	if came {
 		status, why = "completed", "The response came."
 	}
-	reason := fhir.NewObject().Set("text", why)
+	return changed(t, fhir.NewObject().Set("status", status).Set("statusReason", fhir.NewObject().Set("text", why)).Set("lastModified", now))
+}
+
+// changed sets elements of a Task and leaves the others as they are.
+func changed(t fhir.Resource, with *fhir.Object) (fhir.Resource, error) {
+	n, err := fhir.ParseNode(with.JSON())
+	if err != nil {
+		return fhir.Resource{}, err
+	}
 	o := fhir.NewObject()
 	for name, v := range t.Root().Members() {
-		switch name {
-		case "status":
-			o.Set("status", status).Set("statusReason", reason)
-		case "lastModified":
-			o.Set("lastModified", now)
-		case "statusReason":
-		default:
+		if !n.Get(name).Exists() {
 			o.Set(name, v)
 		}
+	}
+	for name, v := range n.Members() {
+		o.Set(name, v)
 	}
 	return o.Resource()
 }
