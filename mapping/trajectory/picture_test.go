@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"rapport/fhir"
 	"rapport/mapping/instrument"
 )
 
@@ -262,6 +263,35 @@ func TestAPictureSaysWhatMatters(t *testing.T) {
 			t.Errorf("%s: the text alternative is %q, the story %q", name, d.desc, c.Story)
 		}
 	}
+}
+
+func TestTwoCoursesOfTherapyAreTwoLinesAndTheLaterHasItsBaseline(t *testing.T) {
+	c := courses["recovers"]
+	c.alliance = nil
+	tr := c.trajectory(t)
+	s := &tr.Series[0]
+	second := fhir.Key{Type: "Observation", ID: "phq-9-6"}
+	for i := range s.Points[6:] {
+		p := &s.Points[6+i]
+		if p.base, p.Marks = second, nil; i == 0 {
+			p.base, p.SinceFirst = fhir.Key{}, nil
+		}
+	}
+	s.finish()
+	if s.Baseline != second.String() {
+		t.Errorf("the baseline is %s", s.Baseline)
+	}
+	if n := strings.Count(string(tr.SVG("")), `stroke-width="1.75" stroke-linejoin`); n != 2+4 { // four more are the cross of an adjustment, there and in the legend
+		t.Errorf("%d lines", n)
+	}
+	// What the baseline was is not seen: then there is none.
+	s.Points = slices.Delete(s.Points, 6, 7)
+	s.Points = slices.Delete(s.Points, 0, 6)
+	s.finish()
+	if s.Baseline != "" || s.baseline() != nil {
+		t.Errorf("the baseline is %s", s.Baseline)
+	}
+	legible(t, read(t, tr.SVG("")))
 }
 
 func TestWhatIsToldDoesNotBreakThePicture(t *testing.T) {

@@ -332,6 +332,7 @@ func marksIn(c fhir.Node) (out []string) {
 // finish sorts the points and finds the baseline of the latest course of therapy: the
 // score that the last ones say they are measured from.
 func (s *Series) finish() {
+	s.Baseline = ""
 	slices.SortStableFunc(s.Points, func(a, b Point) int {
 		return cmp.Or(a.day.Compare(b.day), strings.Compare(a.Date, b.Date), strings.Compare(a.Observation, b.Observation))
 	})
