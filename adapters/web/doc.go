@@ -14,7 +14,8 @@
 //     several; practice_job.go: one record into the store; practice_batch.go:
 //     several; practice_try.go: a dry run; practice_target.go: what a record refers
 //     to; practice_feedback.go: what a response came to; practice_note.go: process
-//     notes.
+//     notes; practice_due.go, practice_trajectory.go: what is due, how a client has
+//     fared.
 //
 // # Decisions
 //
