@@ -124,9 +124,12 @@ func (c *caller) put(ctx context.Context, r fhir.Resource, body []byte) error {
 	return nil
 }
 
-// curl is the command that repeats a GET.
-func (c *caller) curl(path string) string {
-	return fmt.Sprintf("curl -s -K %s '%s'", c.file, c.base+fhirPath+"/"+path)
+// curl is the command that repeats a GET of a resource or a search.
+func (c *caller) curl(path string) string { return c.curlOf(fhirPath + "/" + path) }
+
+// curlOf is the command that repeats a GET.
+func (c *caller) curlOf(path string) string {
+	return fmt.Sprintf("curl -s -K %s '%s'", c.file, c.base+path)
 }
 
 // signIn gets a token as a backend does: an assertion signed with its own key.

@@ -101,7 +101,10 @@ type stored struct {
 			Score  json.Number `json:"score"`
 			Change json.Number `json:"change"`
 		} `json:"sinceFirst"`
-		Risks []struct {
+		ForClinician string `json:"forClinician"`
+		ForClient    string `json:"forClient"`
+		Safety       string `json:"safety"`
+		Risks        []struct {
 			Display string `json:"display"`
 			Flag    string `json:"flag"`
 			Task    string `json:"task"`
@@ -159,6 +162,11 @@ func (s *story) records(ctx context.Context) (t tale, err error) {
 		return t, fmt.Errorf("the answer lacks a score, the change since the first one, or what came of item 9: %+v", response)
 	}
 	t.say("PHQ-9: %s of %s, %s; %s since the first one (%s).", f.Scores[0].Score, f.Scores[0].High, f.Scores[0].Band.Label, signed(f.First.Change), f.First.Score)
+	if f.ForClinician == "" || f.ForClient == "" || f.Safety == "" {
+		return t, fmt.Errorf("the answer lacks its sentences: %+v", f)
+	}
+	t.say("Told to the therapist: %s", f.ForClinician)
+	t.say("Told to the client: %s %s", f.ForClient, f.Safety)
 	t.say("Item 9 was answered: %s and %s were made in the same transaction.", f.Risks[0].Flag, f.Risks[0].Task)
 	answered, err := response.first("QuestionnaireResponse")
 	if err != nil {
@@ -174,7 +182,48 @@ func (s *story) records(ctx context.Context) (t tale, err error) {
 		}
 		t.see("%s", s.therapist.curl(ref))
 	}
-	return t, nil
+	trajectory := "/practice/clients/" + s.client.ID + "/trajectory"
+	if err := s.keep(ctx, s.therapist, trajectory+".svg", "image/svg+xml", "trajectory.svg", &t); err != nil {
+		return t, err
+	}
+	t.see("%s", s.therapist.curlOf(trajectory))
+	return t, s.due(ctx, &t)
+}
+
+// due counts what the plans of the therapist's clients ask for.
+func (s *story) due(ctx context.Context, t *tale) error {
+	a, err := s.therapist.do(ctx, http.MethodGet, "/practice/due", nil)
+	if err != nil {
+		return err
+	}
+	var list struct {
+		Items []json.RawMessage `json:"items"`
+	}
+	if err := json.Unmarshal(a.body, &list); err != nil || a.status != http.StatusOK {
+		return fmt.Errorf("/practice/due answered %d: %w", a.status, err)
+	}
+	t.say("%d questionnaires are due among the therapist's clients by what their plans ask for.", len(list.Items))
+	t.see("%s", s.therapist.curlOf("/practice/due"))
+	return nil
+}
+
+// keep brings something to look at to the story's folder.
+func (s *story) keep(ctx context.Context, c *caller, path, accept, name string, t *tale) error {
+	a, err := c.do(ctx, http.MethodGet, path, nil, "Accept", accept)
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK {
+		return fmt.Errorf("GET %s answered %d: %s", path, a.status, a.body)
+	}
+	file := filepath.Join(s.dir, name)
+	if err := os.WriteFile(file, a.body, 0o600); err != nil {
+		return err
+	}
+	if !s.gone {
+		t.say("To look at: %s", file)
+	}
+	return nil
 }
 
 func signed(n json.Number) string {
@@ -227,6 +276,10 @@ func (s *story) refers(ctx context.Context) (t tale, err error) {
 	}
 	t.say("The clinic's courier signed in at the hospital's issuer and brought the package; the hospital has its own %s.", copied.Key)
 	t.see("%s", s.hospitalDesk.curl(there))
+	page := fhirPath + "/" + copied.Key.String() + "/$referral-summary"
+	if err := s.keep(ctx, s.hospitalDesk, page, "text/html", "referral.html", &t); err != nil {
+		return t, err
+	}
 	if err := s.answers(ctx, copied.Key, ours, &t); err != nil {
 		return t, err
 	}

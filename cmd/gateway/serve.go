@@ -67,7 +67,7 @@ const (
 	drainTime    = 7 * time.Second // for requests under way
 	restTime     = 2 * time.Second // then for the work behind them
 	refreshEvery = 5 * time.Second
-	monitorEvery = 10 * time.Minute // what is due changes by the day
+	monitorEvery = time.Hour // what is due changes by the day; each look is on record
 )
 
 // start listens, sets the background work going, and serves until wait returns.
