@@ -170,6 +170,11 @@ var telling = map[string][]string{
 func marksOf(typ string, root fhir.Node) (ms []string) {
 	switch typ {
 	case "Observation":
+		// What a client wrote down about themselves, a notebook's feelings, is no result of
+		// an instrument: whoever reads outcomes does not read diaries.
+		if asserted(root) {
+			break
+		}
 		for c := range root.Get("category").Elements() {
 			if c.HasCoding("http://terminology.hl7.org/CodeSystem/observation-category", "survey") {
 				ms = append(ms, markScore)
@@ -191,6 +196,18 @@ func marksOf(typ string, root fhir.Node) (ms []string) {
 		}
 	}
 	return ms
+}
+
+// asserted reports whether a resource says of itself that it is a patient's own word.
+//
+// Source: http://terminology.hl7.org/CodeSystem/v3-ObservationValue, PATAST, PATRPT
+func asserted(root fhir.Node) bool {
+	for l := range root.At("meta", "security").Elements() {
+		if l.Get("system").Text() == obsValueSystem && (l.Get("code").Text() == "PATAST" || l.Get("code").Text() == "PATRPT") {
+			return true
+		}
+	}
+	return false
 }
 
 // writtenBy says whether what a patient may write was written by the one whom it

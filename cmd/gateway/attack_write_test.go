@@ -165,3 +165,23 @@ func TestValidatingLooksNothingUp(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }
+
+func TestWhoReadsOutcomesReadsNoDiary(t *testing.T) {
+	w := newWorld(t)
+	w.permit(w.a, w.a.org)
+	vendor := w.as(issuer.Grant{Client: "vendor"})
+	rated := func(labels string) fhir.Key {
+		return w.make(fmt.Sprintf(`{"resourceType":"Observation","status":"final","meta":{"security":[%s]},"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"survey"}]}],
+"code":{"text":"x"},"subject":{"reference":%q},"valueInteger":3}`, labels, w.a.patient))
+	}
+	score, diary := rated(`{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"PSY"}`), rated(`{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PATAST"}`)
+	if a := w.send(vendor, http.MethodGet, "/"+score.String(), ""); a.status != http.StatusOK {
+		t.Errorf("a score: %d %s", a.status, a.body)
+	}
+	if a := w.send(vendor, http.MethodGet, "/"+diary.String(), ""); a.status != http.StatusNotFound {
+		t.Errorf("a feeling of the notebook: %d", a.status)
+	}
+	if a := w.send(w.therapistOf(w.a), http.MethodGet, "/"+diary.String(), ""); a.status != http.StatusOK {
+		t.Errorf("the therapist: %d", a.status)
+	}
+}

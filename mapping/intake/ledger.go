@@ -42,10 +42,8 @@ func (l *ledger) has(r site.Ref) bool {
 	return ok
 }
 
-// keep notes a record as given, drop as not given after all.
+// keep notes a record as given.
 func (l *ledger) keep(r site.Ref) { l.good[markOf(r.Kind, r.Key)] = struct{}{} }
-
-func (l *ledger) drop(r site.Ref) { delete(l.good, markOf(r.Kind, r.Key)) }
 
 // suspect notes that the row at p would have given records of these kinds, and that
 // its key cannot be told.
