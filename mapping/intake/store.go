@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"rapport/fhir"
+	"rapport/fhir/exchange"
 	"rapport/mapping/site"
 )
 
@@ -133,9 +135,17 @@ func (r *run) store(ctx context.Context, units []*unit) error {
 func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked *asking) (effects, error) {
 	out := effects{of: make([][]fhir.Effect, len(u.records)), gone: make([][]fhir.Key, len(u.records))}
 	for i := range u.records {
+		// A referral that is followed here has a Task beside its request.
+		referred := slices.ContainsFunc(u.fhir[i], func(r fhir.Resource) bool { return r.Type == "Task" })
 		for _, res := range u.fhir[i] {
 			if err := asked.put(ctx, tx, r, res); err != nil {
 				return effects{}, err
+			}
+			if referred {
+				var err error
+				if res, err = underWay(ctx, tx, res); err != nil {
+					return effects{}, err
+				}
 			}
 			w, err := tx.As(fhir.Act{Interaction: fhir.Update, Type: res.Type, ID: res.ID}).Put(ctx, res, fhir.Condition{SkipUnchanged: true})
 			if err != nil {
@@ -170,6 +180,23 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 		}
 	}
 	return out, nil
+}
+
+// underWay keeps, in a referral that is imported again, what its receiver has said of it
+// meanwhile: the practice system that wrote the export need not know of it.
+func underWay(ctx context.Context, tx fhir.Tx, res fhir.Resource) (fhir.Resource, error) {
+	if res.Type != "Task" && res.Type != "ServiceRequest" {
+		return res, nil
+	}
+	stored, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: res.Type, ID: res.ID}).Read(ctx, res.Key)
+	if fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) {
+		return res, nil
+	}
+	if err != nil {
+		return res, err
+	}
+	merged, _, err := exchange.UnderWay(stored, res)
+	return merged, err
 }
 
 // stored counts a unit that is committed.
