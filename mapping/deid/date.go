@@ -7,8 +7,8 @@ import (
 	"rapport/fhir"
 )
 
-// date appends a date as the profile tells dates: shifted; or as days from baseline,
-// without one as the year.
+// date appends a date as the profile tells dates: shifted, and without a baseline not at
+// all; or as days from baseline, without one as the year.
 func (p *pass) date(to, name []byte, n fhir.Node, r *rule) ([]byte, status) {
 	s := n.Text()
 	day, whole := Day(s)
@@ -16,6 +16,7 @@ func (p *pass) date(to, name []byte, n fhir.Node, r *rule) ([]byte, status) {
 	switch {
 	case whole && p.of == nil:
 		value = s[:4]
+	case p.of != nil && p.Profile.Shifts && p.of.Baseline.IsZero():
 	case whole && p.Profile.Shifts:
 		value = day.AddDate(0, 0, p.shift).Format(time.DateOnly)
 		if clock := wallClock(s); clock != "" && r.typ != "date" {
@@ -31,6 +32,11 @@ func (p *pass) date(to, name []byte, n fhir.Node, r *rule) ([]byte, status) {
 		return append(strconv.AppendInt(to, int64(days), 10), `}]}`...), told
 	case whole:
 		value = s[:4]
+	case p.of != nil && p.Profile.Shifts:
+		// Nobody can shift a year by weeks. The year as many before or after the baseline's.
+		if year, err := strconv.Atoi(yearOf(s)); err == nil {
+			value = strconv.Itoa(year + Epoch - p.of.Baseline.Year())
+		}
 	default:
 		value = yearOf(s)
 	}

@@ -18,12 +18,15 @@
 // is told as the number of days from its first day, without the year: the two
 // together would tell the month in which one year became the next.
 //
-// expert shifts all dates of a person by the same number of whole weeks, 1 to 52
-// of them backwards, so that intervals and weekdays stay. It is never Safe Harbor:
-// who releases it needs the determination of an expert (164.514(b)(1)). A time of day
-// is told as the clock on the wall and written as UTC, since the difference between
-// summer and winter time would tell the season of the true date. A partial
-// date cannot be shifted; its year is told.
+// expert shifts all dates of a person by the same number of whole weeks, so that
+// intervals and weekdays stay: to where their course of therapy begins in a week of the
+// year 2100 that was drawn for them. It is never Safe Harbor: who releases it needs the
+// determination of an expert (164.514(b)(1)). A time of day is told as the clock on the
+// wall and written as UTC, since the difference between summer and winter time would
+// tell the season of the true date. Of a partial date the year is moved as the
+// baseline's. A person without any baseline has no dates. Rejected: a shift of up to a
+// year backwards, which leaves the year of start nearly true, finer than k people allow.
+// A common year far ahead is what MIMIC does (physionet.org, MIMIC-III: 2100 to 2200).
 //
 // # Limits
 //

@@ -46,12 +46,21 @@ func (k Key) id(s Secret, text string) string {
 	return lower.EncodeToString(sum[:20])
 }
 
-// Shift returns by how many days a project moves the dates of a person: -364 to -7,
-// whole weeks, each equally likely (2^64 is not a multiple of 52; the difference
-// is below 2^-58).
-func (k Key) Shift(s Secret) int {
+// Epoch is the year in which everybody's course of therapy begins where dates are
+// shifted: one that nobody takes for a true one, and the same for all, so that a shifted
+// date tells neither the year nor the season of the true one.
+const Epoch = 2100
+
+// Shift returns by how many days a project moves the dates of a person whose baseline is
+// given: whole weeks, so that intervals and weekdays stay, into one of 52 weeks of the
+// [Epoch], each equally likely (2^64 is not a multiple of 52; the difference is below
+// 2^-58).
+func (k Key) Shift(s Secret, baseline time.Time) int {
 	sum := k.mac("shift", s, "")
-	return -7 * (1 + int(binary.BigEndian.Uint64(sum[:8])%52))
+	week := int(binary.BigEndian.Uint64(sum[:8]) % 52)
+	first := time.Date(Epoch, time.January, 1, 0, 0, 0, 0, time.UTC)
+	first = first.AddDate(0, 0, int(7+baseline.Weekday()-first.Weekday())%7)
+	return Days(baseline, first) + 7*week
 }
 
 // Person is what a release knows and tells of one person.

@@ -127,8 +127,8 @@ func (p *pass) identify(r fhir.Resource, rules *rule) (string, bool) {
 		return "", false
 	}
 	p.of = who
-	if p.Profile.Shifts {
-		p.shift = p.Key.Shift(who.Secret)
+	if p.Profile.Shifts && !who.Baseline.IsZero() {
+		p.shift = p.Key.Shift(who.Secret, who.Baseline)
 	}
 	if r.Type == "Patient" {
 		return p.Key.Pseudonym(who.Secret, r.Type), true

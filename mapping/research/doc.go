@@ -23,8 +23,8 @@
 //
 // # Decisions
 //
-// The year of start is that of the date as it is told. The true year beside a shifted
-// date would narrow down the shift.
+// The year of start is the true one, as far as k people share it: shifted dates all
+// begin in one year and tell nothing of it.
 //
 // Generalisation is the same for all (global recoding), so that a column means one
 // thing. The lattice has 64 nodes; all are looked at, there is nothing to prune.
@@ -40,10 +40,6 @@
 // Therapists, practices, instruments and codes of diagnoses that fewer than k people have
 // are withheld as well. Where the withheld ones together are fewer than k, the
 // smallest of the others goes with them: an empty field would tell who it is.
-//
-// Shifted dates in the NDJSON files are finer than the quasi-identifiers. The report says
-// how many people's dates could be those of somebody whose first day is known; it does
-// not refuse for it, since a shift of at most 52 weeks cannot promise k people.
 //
 // A release is recorded in the history when its last file is written. A job that is
 // interrupted and goes on finds itself there and is let through: it is the

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -106,6 +107,24 @@ func TestOfThePracticeNearlyAllRemainAndNobodyIsAlone(t *testing.T) {
 		for c, n := range classes {
 			if told[c] != n {
 				t.Errorf("%s: %v: %d people in the table, %d in the resources", profile, c, n, told[c])
+			}
+		}
+		// Nor does the year in which a course of therapy begins, as its date is told.
+		begins := map[string]string{}
+		for _, r := range of(o.resources, "EpisodeOfCare") {
+			who := r.Root().At("patient", "reference").Text()
+			if start := r.Root().At("period", "start").Text(); start != "" && (begins[who] == "" || start < begins[who]) {
+				begins[who] = start
+			}
+		}
+		dated := map[[3]string]int{}
+		for _, r := range of(o.resources, "Patient") {
+			n := r.Root()
+			dated[[3]string{n.Get("gender").Text(), n.At("_birthDate", "extension", "valueString").Text(), fmt.Sprintf("%.4s", begins[r.Key.String()])}]++
+		}
+		for c, n := range dated {
+			if n < 11 {
+				t.Errorf("%s: by the dates of their courses %d people are %v", profile, n, c)
 			}
 		}
 		if dir := os.Getenv("RESEARCH_DIR"); dir != "" { // to look at what a researcher gets

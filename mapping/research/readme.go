@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"rapport/mapping/deid"
 )
 
 // readme writes what a researcher reads first.
@@ -36,8 +38,8 @@ func (r *Release) readme(w io.Writer, tables []table, p report, files []digest) 
 	say("## How it was made safe")
 	say("")
 	if r.profile.Shifts {
-		say("Dates in the NDJSON files are shifted: for each person by a number of whole weeks of their own, 1 to 52 backwards, so that intervals and weekdays are the true ones")
-		say("and dates of two people cannot be compared. This is not Safe Harbor; the release rests on an expert's determination (45 CFR 164.514(b)(1)).")
+		say("Dates in the NDJSON files are shifted: for each person by a number of whole weeks of their own, to where therapy begins in %d for everybody. Intervals and weekdays are the true", deid.Epoch)
+		say("ones; years, seasons and the order of two people's dates are not. This is not Safe Harbor; the release rests on an expert's determination (45 CFR 164.514(b)(1)).")
 	} else {
 		say("No date is told but years (45 CFR 164.514(b)(2)). Within a course of therapy, dates are told as days from its first day; the tables do the same.")
 	}
@@ -47,10 +49,6 @@ func (r *Release) readme(w io.Writer, tables []table, p report, files []digest) 
 	say("identifiers of any kind were not scrubbed but never copied: what leaves is on a list. Codes of diagnoses that fewer than %d people have are told as their category or block, or not at all.", p.K)
 	say("")
 	say("Each combination of gender, years of birth, state and years of start is that of at least %d people (the smallest has %d): %s.", p.K, p.Smallest, strings.Join(p.Quasi, "; "))
-	if p.Candidates > 0 {
-		say("The shifted dates in the NDJSON files tell more: to whoever knows the true first day of somebody's therapy as well, the dates of at least %d people could be theirs.", p.Candidates)
-		say("Use the tables, which hold no dates, where that is too few.")
-	}
 	say("Of %s, both values occur in %d of %d combinations.", p.Diversity.Of, p.Diversity.Diverse, p.Diversity.Classes)
 	say("")
 	say("**Answer patterns stay linkable.** Whoever knows how somebody answered a questionnaire, or has another release with the same answers, may recognise the row by the answers themselves,")

@@ -104,16 +104,11 @@ func (r *Release) Survey(ctx context.Context, all func(types ...string) iter.Seq
 	oldest := r.c.Stamp.UTC().Year() - 90
 	quasis := make([]quasi, len(c.people))
 	for i, p := range c.people {
-		// What is shifted in the resources is shifted here too: the true year beside a
-		// shifted date would tell of the shift.
 		if p.secret, err = r.c.Secrets.Secret(ctx, p.key); err != nil {
 			return err
 		}
 		quasis[i] = p.quasi
 		if start := c.baseline(p); !start.IsZero() {
-			if r.profile.Shifts {
-				start = start.AddDate(0, 0, r.key.Shift(p.secret))
-			}
 			quasis[i].start = start.Year()
 		}
 	}

@@ -12,22 +12,18 @@ import (
 
 // report says how a release was made safe, in figures that may be told with it.
 type report struct {
-	Project    string   `json:"project"`
-	Profile    string   `json:"profile"`
-	Method     string   `json:"method"`
-	Released   string   `json:"released"` // day
-	K          int      `json:"k"`
-	Considered int      `json:"considered"`
-	People     int      `json:"people"`
-	LeftOut    int      `json:"leftOut"`
-	Loss       float64  `json:"loss"` // 0: all as fine as it may be told, 1: nothing told
-	Quasi      []string `json:"quasiIdentifiers"`
-	Classes    []class  `json:"classes"`
-	Smallest   int      `json:"smallestClass"`
-	// Candidates is what a shift leaves of the dates in NDJSON files: to whoever knows what
-	// is told of somebody and the true first day of their therapy, the shifted dates of at
-	// least so many people could be theirs. 0 where no date is shifted.
-	Candidates int         `json:"candidatesByShiftedDates,omitempty"`
+	Project    string      `json:"project"`
+	Profile    string      `json:"profile"`
+	Method     string      `json:"method"`
+	Released   string      `json:"released"` // day
+	K          int         `json:"k"`
+	Considered int         `json:"considered"`
+	People     int         `json:"people"`
+	LeftOut    int         `json:"leftOut"`
+	Loss       float64     `json:"loss"` // 0: all as fine as it may be told, 1: nothing told
+	Quasi      []string    `json:"quasiIdentifiers"`
+	Classes    []class     `json:"classes"`
+	Smallest   int         `json:"smallestClass"`
 	Diversity  diversity   `json:"diversity"`
 	Withheld   withheldNow `json:"withheld"`
 	Tables     []countsOut `json:"counts"`
@@ -106,9 +102,6 @@ func (r *Release) report() report {
 	for _, t := range r.choice.sorted() {
 		out.Classes = append(out.Classes, class{orNotTold(t.gender), orNotTold(t.birth), orNotTold(t.state), orNotTold(t.start), r.choice.classes[t]})
 	}
-	if r.profile.Shifts {
-		out.Candidates = r.candidates()
-	}
 	codes := map[dx]bool{}
 	for _, p := range c.people {
 		if p.in {
@@ -128,43 +121,6 @@ func (r *Release) report() report {
 	out.Diversity = r.diversity()
 	out.Tables = r.countTables()
 	return out
-}
-
-// candidates counts for each person whose shifted first day could be theirs: it lies 1
-// to 52 weeks before the true one, on the same weekday. It returns the smallest count.
-func (r *Release) candidates() int {
-	shifted := map[told][]int{}
-	day := func(t time.Time) int { return int(t.Unix() / (24 * 3600)) }
-	of := func(p *person) told { return told{p.told.Gender, p.told.Birth, p.told.State, p.told.Start} }
-	for _, p := range r.cohort.people {
-		if p.in && !p.told.Baseline.IsZero() {
-			shifted[of(p)] = append(shifted[of(p)], day(p.told.Baseline)+r.key.Shift(p.secret))
-		}
-	}
-	least := 0
-	for _, days := range shifted {
-		slices.Sort(days)
-	}
-	for _, p := range r.cohort.people {
-		if !p.in || p.told.Baseline.IsZero() {
-			continue
-		}
-		days, first := shifted[of(p)], day(p.told.Baseline)
-		from, _ := slices.BinarySearch(days, first-364)
-		n := 0
-		for _, d := range days[from:] {
-			if d > first-7 {
-				break
-			}
-			if (first-d)%7 == 0 {
-				n++
-			}
-		}
-		if least == 0 || n < least {
-			least = n
-		}
-	}
-	return least
 }
 
 func (r *Release) diversity() diversity {
@@ -299,7 +255,6 @@ td.n { text-align: right } caption { text-align: left; font-weight: bold; paddin
 <h2>Quasi-identifiers</h2>
 <p>Each combination of what is told is that of at least {{.K}} people; the smallest has {{.Smallest}}. Loss of information: {{.Loss}} (0: all is told as finely as it may be; 1: nothing is told).</p>
 <ul>{{range .Quasi}}<li>{{.}}</li>{{end}}</ul>
-{{if .Candidates}}<p>The NDJSON files hold shifted dates, which are more than the quasi-identifiers above. To whoever knows what is told of somebody and the true first day of their therapy, the dates of at least {{.Candidates}} people could be theirs. Whether that is enough is for the expert to determine; the tables hold no dates.</p>{{end}}
 <table><caption>Combinations</caption>
 <tr><th scope="col">Gender</th><th scope="col">Born</th><th scope="col">State</th><th scope="col">Start</th><th scope="col">People</th></tr>
 {{range .Classes}}<tr><td>{{.Gender}}</td><td>{{.Birth}}</td><td>{{.State}}</td><td>{{.Start}}</td><td class="n">{{.People}}</td></tr>
