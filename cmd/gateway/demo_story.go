@@ -187,7 +187,32 @@ func (s *story) records(ctx context.Context) (t tale, err error) {
 		return t, err
 	}
 	t.see("%s", s.therapist.curlOf(trajectory))
+	if err := s.adjusts(ctx, now, &t); err != nil {
+		return t, err
+	}
 	return t, s.due(ctx, &t)
+}
+
+// adjusts lets therapist and client agree on a closer plan, with its reason.
+func (s *story) adjusts(ctx context.Context, now time.Time, t *tale) error {
+	var plan stored
+	err := s.therapist.post(ctx, "/practice/plans", object{
+		"key": "demo-plan", "client": to(s.client), "episode": to(s.episode), "author": to(s.doctor), "status": "active",
+		"phases": []object{{"phase": "acute", "status": "active", "start": now.Format(time.DateOnly), "frequency": object{"times": 2, "every": 1, "unit": "wk"},
+			"monitoring": []object{{"instrument": "gad-7", "every": 1, "unit": "wk"}, {"instrument": "alliance", "every": 1, "unit": "wk"}}}},
+		"adjustments": []object{{"date": now.Format(time.RFC3339), "reason": "It became worse: two sessions a week for now.", "changed": []string{"frequency", "monitoring"},
+			"agreed": []string{"client", "therapist"}, "by": to(s.doctor)}},
+	}, &plan)
+	if err != nil {
+		return err
+	}
+	ref, err := plan.first("CarePlan")
+	if err != nil {
+		return err
+	}
+	t.say("The plan is adjusted, by agreement and with its reason: %s.", ref)
+	t.see("%s", s.therapist.curl("Provenance?target="+ref))
+	return nil
 }
 
 // due counts what the plans of the therapist's clients ask for.
@@ -201,6 +226,9 @@ func (s *story) due(ctx context.Context, t *tale) error {
 	}
 	if err := json.Unmarshal(a.body, &list); err != nil || a.status != http.StatusOK {
 		return fmt.Errorf("/practice/due answered %d: %w", a.status, err)
+	}
+	if len(list.Items) < 2 {
+		return fmt.Errorf("/practice/due lists %d questionnaires, and the plan asks for two today", len(list.Items))
 	}
 	t.say("%d questionnaires are due among the therapist's clients by what their plans ask for.", len(list.Items))
 	t.see("%s", s.therapist.curlOf("/practice/due"))
