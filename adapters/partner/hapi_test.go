@@ -70,6 +70,9 @@ func built(t *testing.T) (classpath string) {
 		{"javac", "-nowarn", "-cp", lib + "/*", "-d", classes, filepath.Join(src, "Plain.java")},
 	} {
 		if out, err := exec.CommandContext(ctx, c[0], c[1:]...).CombinedOutput(); err != nil {
+			if c[0] == "mvn" { // somebody else's repository is away: that is no fault of ours
+				t.Skipf("the HAPI server cannot be fetched: %v\n%s", err, out)
+			}
 			give("the HAPI server cannot be built: "+c[0]+": "+err.Error(), out)
 		}
 	}
