@@ -24,6 +24,7 @@ const (
 	markDisclosure = "disclosure" // an AuditEvent about a disclosure
 	markSelf       = "self"       // written by the patient whom it is about
 	markOther      = "other"      // written by somebody else
+	markStaff      = "staff"      // an appointment of those who work here with each other
 )
 
 func (c class) text() fhir.Class {
@@ -180,6 +181,10 @@ func marksOf(typ string, root fhir.Node) (ms []string) {
 				ms = append(ms, markScore)
 			}
 		}
+	case "Appointment":
+		if amongStaff(root) {
+			ms = append(ms, markStaff)
+		}
 	case "AuditEvent":
 		// DCM 110106 Export: IHE BALP's PrivacyDisclosure.
 		if root.Get("type").Get("code").Text() == "110106" {
@@ -196,6 +201,19 @@ func marksOf(typ string, root fhir.Node) (ms []string) {
 		}
 	}
 	return ms
+}
+
+// amongStaff reports whether all whom an appointment names are practitioners.
+func amongStaff(root fhir.Node) bool {
+	n := 0
+	for p := range root.Get("participant").Elements() {
+		k, ok := p.Get("actor").Ref()
+		if !ok || k.Type != "Practitioner" && k.Type != "PractitionerRole" {
+			return false
+		}
+		n++
+	}
+	return n > 0
 }
 
 // asserted reports whether a resource says of itself that it is a patient's own word.

@@ -185,3 +185,35 @@ func TestWhoReadsOutcomesReadsNoDiary(t *testing.T) {
 		t.Errorf("the therapist: %d", a.status)
 	}
 }
+
+func TestASupervisionIsKeptByThoseWhoWereInIt(t *testing.T) {
+	w := newWorld(t)
+	mine, theirs := w.therapistOf(w.a), w.therapistOf(w.b)
+	third := w.make(`{"resourceType":"Practitioner","name":[{"family":"Third"}]}`)
+	outside := w.as(issuer.Grant{Role: policy.Therapist, Practitioner: third.ID})
+	record := object{"key": "s-1", "supervisor": to(w.a.doctor), "supervisees": []object{to(w.b.doctor)}, "status": "fulfilled",
+		"start": "2026-03-02T10:00:00+01:00", "minutes": 60}
+	var kept stored
+	if err := mine.post(t.Context(), "/practice/supervisions", record, &kept); err != nil {
+		t.Fatal(err)
+	}
+	ref, err := kept.first("Appointment")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for who, c := range map[string]*caller{"supervisor": mine, "supervisee": theirs} {
+		if a := w.send(c, http.MethodGet, "/"+ref, ""); a.status != http.StatusOK {
+			t.Errorf("%s: %d", who, a.status)
+		}
+	}
+	for who, c := range map[string]*caller{"another therapist": outside, "a client": w.self(w.a)} {
+		if a := w.send(c, http.MethodGet, "/"+ref, ""); a.status != http.StatusNotFound && a.status != http.StatusForbidden {
+			t.Errorf("%s: %d", who, a.status)
+		}
+	}
+	// With a client among them it is no supervision.
+	a := w.send(outside, http.MethodPost, "/Appointment", fmt.Sprintf(`{"resourceType":"Appointment","status":"booked","participant":[{"actor":{"reference":%q},"status":"accepted"},{"actor":{"reference":%q},"status":"accepted"}]}`, third, w.a.patient))
+	if a.status != http.StatusForbidden {
+		t.Errorf("a therapist makes an appointment with another's client: %d", a.status)
+	}
+}

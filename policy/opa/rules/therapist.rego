@@ -20,6 +20,15 @@ allow if {
 	input.type in {"Schedule", "Slot"}
 }
 
+# Supervision is of therapists with each other, and about no client.
+allow if {
+	input.role == "therapist"
+	input.tie == "party"
+	input.verb in {"read", "create", "update"}
+	input.type == "Appointment"
+	"staff" in input.marks
+}
+
 # What they did themselves.
 allow if {
 	input.role == "therapist"

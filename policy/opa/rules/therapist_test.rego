@@ -33,6 +33,20 @@ test_calendars_no_further if {
 	}
 }
 
+supervision := sample.with_changes({"role": "therapist", "tie": "party", "verb": "read", "type": "Appointment", "group": "contact", "marks": ["staff"]})
+
+test_supervision_is_kept if {
+	every verb in {"read", "create", "update"} {
+		therapist.allow with input as object.union(supervision, {"verb": verb})
+	}
+}
+
+test_supervision_no_further if {
+	every change in [{"role": "intake"}, {"tie": "loose"}, {"verb": "delete"}, {"type": "Task"}, {"marks": []}] {
+		not therapist.allow with input as object.union(supervision, change)
+	}
+}
+
 acts := sample.with_changes({"role": "therapist", "tie": "party", "verb": "read", "type": "AuditEvent", "group": "record"})
 
 test_own_acts_are_read if therapist.allow with input as acts
