@@ -228,9 +228,10 @@ func TestAStopAnswersWhatIsUnderWayAndEndsWithinTenSeconds(t *testing.T) {
 	// One request is still being sent when the stop comes, and ends; another never ends.
 	slow, stuck := s.begin(string(token)), s.begin(string(token))
 	defer stuck.Close()
+	time.Sleep(2 * time.Second) // until they are under way, also on a busy machine
 	took := make(chan time.Duration, 1)
 	go func() { took <- s.stop() }()
-	time.Sleep(time.Second)
+	time.Sleep(500 * time.Millisecond)
 	fmt.Fprint(slow, `{"resourceType":"Patient"}`)
 	if r, err := http.ReadResponse(bufio.NewReader(slow), nil); err != nil || r.StatusCode != http.StatusCreated {
 		t.Errorf("what was under way got no answer: %v %v", r, err)
