@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/mapping/instrument"
 )
 
@@ -17,7 +18,7 @@ func TestTheOfficialValidatorFindsNoError(t *testing.T) {
 	if os.Getenv("REQUIRE_SERVICES") != "1" {
 		t.Skip("starts the official validator (Java, about a minute); set REQUIRE_SERVICES=1")
 	}
-	tool := fixture(t, "tools/fhir-validate/fhir-validate")
+	tool := fixture.Path(t, "tools/fhir-validate/fhir-validate")
 	defs, out := t.TempDir(), t.TempDir()
 	write := func(dir, prefix string, rs ...fhir.Resource) {
 		for _, r := range rs {
@@ -47,25 +48,4 @@ func TestTheOfficialValidatorFindsNoError(t *testing.T) {
 	if err != nil {
 		t.Errorf("the validator finds errors: %v\n%s", err, log)
 	}
-}
-
-// fixture returns the path of something beside the project, "fixtures/…" or
-// "tools/…". Without it the test is skipped, or fails when REQUIRE_FIXTURES=1.
-func fixture(t testing.TB, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		p := filepath.Join(dir, "shared", name)
-		if _, err := os.Stat(p); err == nil {
-			return p
-		}
-	}
-	if os.Getenv("REQUIRE_FIXTURES") == "1" {
-		t.Fatalf("shared/%s is not there, and REQUIRE_FIXTURES=1", name)
-	}
-	t.Skipf("shared/%s is not there", name)
-	return ""
 }

@@ -8,7 +8,7 @@
 //   - consent.go, profile.go, refresh.go: the consents of one patient as one text.
 //   - judge.go, scope.go: rules, consents and scopes become a [fhir.Sight], and the
 //     verdict on one resource.
-//   - read.go, search.go, write.go, derive.go, cursor.go: the gate itself. cohort.go: the
+//   - read.go, search.go, write.go, delete.go, derive.go, cursor.go: the gate itself. cohort.go: the
 //     Group that an export is of.
 //   - note.go: the gate of process notes. release.go: what a partner gets.
 //   - record.go: what is recorded of each act, and who keeps it.

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 )
 
 // peer is somebody else's server as its CapabilityStatement describes it: it accepts
@@ -53,12 +53,9 @@ const (
 // recorded is a statement that others recorded; it skips the test where it is absent.
 func recorded(t *testing.T, name string) fhir.Resource {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "fixtures", "peers", name+"-capabilitystatement.json"))
+	b, err := os.ReadFile(fixture.Path(t, "fixtures/peers/"+name+"-capabilitystatement.json"))
 	if err != nil {
-		if os.Getenv("REQUIRE_FIXTURES") != "" {
-			t.Fatalf("peers/%s is missing and REQUIRE_FIXTURES is set", name)
-		}
-		t.Skipf("peers/%s is not beside the repository", name)
+		t.Fatal(err)
 	}
 	r, err := fhir.Parse(b)
 	if err != nil {

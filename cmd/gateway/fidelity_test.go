@@ -10,6 +10,7 @@ import (
 
 	"rapport/adapters/issuer"
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/fhir/spec"
 	"rapport/policy"
 )
@@ -17,7 +18,7 @@ import (
 // What came in goes out byte for byte but for the meta that the server owns
 // (promise 2): HL7's own examples, written and read over HTTP.
 func TestExamplesOfOthersComeBackAsTheyWere(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(fixture(t, "fixtures/r4-examples"), "*.json"))
+	files, err := filepath.Glob(filepath.Join(fixture.Path(t, "fixtures/r4-examples"), "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no examples", err)
 	}

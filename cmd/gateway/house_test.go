@@ -70,7 +70,7 @@ var seesStore = []string{
 }
 
 // tested libraries may appear in test files and in packages made for tests.
-var testPackages = []string{"fhir/store/storetest", "adapters/sqlstore/pgtest"}
+var testPackages = []string{"fhir/fixture", "fhir/store/storetest", "adapters/sqlstore/pgtest"}
 
 // room is what the rules look at in one package.
 type room struct {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"rapport/adapters/issuer"
+	"rapport/fhir/fixture"
 	"rapport/policy"
 	"rapport/policy/token"
 )
@@ -27,7 +28,7 @@ type idp struct {
 
 func startKeycloak(t *testing.T, audience string) idp {
 	t.Helper()
-	run := fixture(t, "tools/keycloak/run")
+	run := fixture.Path(t, "tools/keycloak/run")
 	if os.Getenv("REQUIRE_SERVICES") == "" {
 		t.Skip("Keycloak takes a minute to start; REQUIRE_SERVICES=1 runs it")
 	}

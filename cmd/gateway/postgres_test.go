@@ -10,6 +10,7 @@ import (
 	"rapport/adapters/issuer"
 	"rapport/adapters/sqlstore/pgtest"
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/policy"
 )
 
@@ -34,7 +35,7 @@ func TestTheGatewayRunsOnPostgreSQLAsOnSQLite(t *testing.T) {
 		}
 	}
 
-	upload := fixture(t, "fixtures/pmhc-v4/example-files/PMHC-4-0-treatment.zip")
+	upload := fixture.Path(t, "fixtures/pmhc-v4/example-files/PMHC-4-0-treatment.zip")
 	sum, err := w.i.importFrom(t.Context(), "two", "pmhc-v4", upload, nil)
 	if err == nil && sum.Complete() {
 		t.Error("rows of another tenant were taken")
@@ -43,7 +44,7 @@ func TestTheGatewayRunsOnPostgreSQLAsOnSQLite(t *testing.T) {
 
 func TestAnUploadGivesTheSameTwiceAndTheSecondTimeNothingNew(t *testing.T) {
 	gateway, dir := theGateway(t), t.TempDir()
-	upload := fixture(t, "fixtures/pmhc-v4/example-files/PMHC-4-0-treatment.zip")
+	upload := fixture.Path(t, "fixtures/pmhc-v4/example-files/PMHC-4-0-treatment.zip")
 	run := func(args ...string) []byte {
 		t.Helper()
 		out, err := exec.Command(gateway, args...).Output()

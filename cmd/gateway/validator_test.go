@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 )
 
 // Everything that the product makes passes HL7's own validator, with the
 // Questionnaires that are stored beside the responses (promise 7).
 func TestTheOfficialValidatorFindsNothingWrongWithWhatIsMade(t *testing.T) {
-	validator := fixture(t, "tools/fhir-validate/fhir-validate")
+	validator := fixture.Path(t, "tools/fhir-validate/fhir-validate")
 	if os.Getenv("REQUIRE_SERVICES") == "" {
 		t.Skip("the HL7 validator takes a minute; REQUIRE_SERVICES=1 runs it")
 	}
@@ -49,7 +50,7 @@ func TestTheOfficialValidatorFindsNothingWrongWithWhatIsMade(t *testing.T) {
 	dump("clinic.ndjson", "--data", filepath.Join(s.dir, "clinic"))
 	dump("hospital.ndjson", "--data", filepath.Join(s.dir, "hospital"))
 	uploaded := t.TempDir()
-	upload := fixture(t, "fixtures/pmhc-v4/example-files/PMHC-4-0-treatment.zip")
+	upload := fixture.Path(t, "fixtures/pmhc-v4/example-files/PMHC-4-0-treatment.zip")
 	if out, err := exec.Command(s.gateway, "import", "--data", uploaded, "--tenant", "PHN999", "--site", "pmhc-v4", upload).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -94,19 +95,3 @@ func ndjson(rs []fhir.Resource) (b []byte) {
 }
 
 func last(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
-
-// fixture is a file beside the repository that others made.
-func fixture(t *testing.T, path string) string {
-	t.Helper()
-	p, err := filepath.Abs(filepath.Join("../../../shared", path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(p); err != nil {
-		if os.Getenv("REQUIRE_FIXTURES") != "" {
-			t.Fatalf("%s is missing and REQUIRE_FIXTURES is set", path)
-		}
-		t.Skipf("%s is not beside the repository", path)
-	}
-	return p
-}

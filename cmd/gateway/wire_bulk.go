@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -70,7 +71,7 @@ func (i *instance) grant(_ context.Context, r *rest.Request) (bulk.Grant, error)
 	if err != nil {
 		return bulk.Grant{}, err
 	}
-	return bulk.Grant{Owner: p.Issuer + " " + p.Client + " " + p.Subject, Data: data, Treated: p.Role == policy.Researcher}, nil
+	return bulk.Grant{Owner: fmt.Sprintf("%q %q %q", p.Issuer, p.Client, p.Subject), Data: data, Treated: p.Role == policy.Researcher}, nil
 }
 
 // again returns who started a job, as far as configuration lets it be that now.

@@ -18,6 +18,7 @@ import (
 
 	"rapport/fhir"
 	"rapport/fhir/document"
+	"rapport/fhir/fixture"
 	"rapport/fhir/spec"
 	"rapport/fhir/validate"
 )
@@ -273,14 +274,9 @@ func TestWithoutItsHeartThereIsNoDocument(t *testing.T) {
 
 // Referrals of others, with elements that ours do not have, become documents too.
 func TestOthersReferralsBecomeDocuments(t *testing.T) {
-	files, _ := filepath.Glob("../../../shared/fixtures/gravity-sdoh/*.json")
-	more, _ := filepath.Glob("../../../shared/fixtures/bser-referral/*.json")
-	if files = append(files, more...); len(files) == 0 {
-		if os.Getenv("REQUIRE_FIXTURES") != "" {
-			t.Fatal("gravity-sdoh and bser-referral are missing and REQUIRE_FIXTURES is set")
-		}
-		t.Skip("gravity-sdoh and bser-referral are not beside the repository")
-	}
+	files, _ := filepath.Glob(filepath.Join(fixture.Path(t, "fixtures/gravity-sdoh"), "*.json"))
+	more, _ := filepath.Glob(filepath.Join(fixture.Path(t, "fixtures/bser-referral"), "*.json"))
+	files = append(files, more...)
 	var all []fhir.Resource
 	for _, f := range files {
 		b, err := os.ReadFile(f)

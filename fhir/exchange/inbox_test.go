@@ -15,6 +15,7 @@ import (
 
 	"rapport/fhir"
 	"rapport/fhir/exchange"
+	"rapport/fhir/fixture"
 )
 
 // byMessage joins two sides of which the clinic sends messages.
@@ -228,7 +229,7 @@ func TestARefusalNamesTheEntryOfTheMessage(t *testing.T) {
 // The examples of BSeR and of R4 are written by others, with types that we do not keep
 // and references that lead nowhere.
 func TestMessagesOfTheSpecificationsAreSurvived(t *testing.T) {
-	fixtures := filepath.Join("..", "..", "..", "shared", "fixtures")
+	fixtures := filepath.Dir(fixture.Path(t, "fixtures/bser-referral"))
 	read := func(pattern string) (out []fhir.Resource) {
 		files, _ := filepath.Glob(filepath.Join(fixtures, pattern))
 		for _, f := range files {
@@ -246,10 +247,7 @@ func TestMessagesOfTheSpecificationsAreSurvived(t *testing.T) {
 	}
 	bser := read("bser-referral/*.json")
 	if len(bser) == 0 {
-		if os.Getenv("REQUIRE_FIXTURES") != "" {
-			t.Fatal("bser-referral is missing and REQUIRE_FIXTURES is set")
-		}
-		t.Skip("bser-referral is not beside the repository")
+		t.Fatal("there are no messages of BSeR")
 	}
 	w, _ := joined(t, newParts(t))
 	withOperations(w)

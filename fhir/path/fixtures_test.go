@@ -13,27 +13,6 @@ import (
 	"rapport/fhir/spec"
 )
 
-// fixture returns the path of something beside the project, "fixtures/…".
-// Without it the test is skipped, or fails when REQUIRE_FIXTURES=1.
-func fixture(t testing.TB, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		p := filepath.Join(dir, "shared", name)
-		if _, err := os.Stat(p); err == nil {
-			return p
-		}
-	}
-	if os.Getenv("REQUIRE_FIXTURES") == "1" {
-		t.Fatalf("shared/%s is not there, and REQUIRE_FIXTURES=1", name)
-	}
-	t.Skipf("shared/%s is not there", name)
-	return ""
-}
-
 // readResource reads a resource from a file, JSON or XML.
 func readResource(t testing.TB, file string) fhir.Node {
 	t.Helper()

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/fhir/spec"
 )
 
 // Every parameter that searches by an expression is evaluated on every example,
 // as an index does: with references that tell their type and no more.
 func TestEverySearchParameterEvaluatesOnThePublishedExamples(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(fixture(t, "fixtures/r4-examples"), "*.json"))
+	files, err := filepath.Glob(filepath.Join(fixture.Path(t, "fixtures/r4-examples"), "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no examples", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 )
 
 type suite struct {
@@ -50,7 +51,7 @@ const leastPassed = 900
 
 // Source: https://github.com/FHIR/fhir-test-cases r4/fhirpath/tests-fhir-r4.xml
 func TestTheOfficialSuiteOfR4Passes(t *testing.T) {
-	dir := fixture(t, "fixtures/fhirpath")
+	dir := fixture.Path(t, "fixtures/fhirpath")
 	b, err := os.ReadFile(filepath.Join(dir, "tests-fhir-r4.xml"))
 	if err != nil {
 		t.Fatal(err)

@@ -8,28 +8,8 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 )
-
-// fixture returns the path of something beside the project, "fixtures/…".
-// Without it the test is skipped, or fails when REQUIRE_FIXTURES=1.
-func fixture(t testing.TB, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		p := filepath.Join(dir, "shared", name)
-		if _, err := os.Stat(p); err == nil {
-			return p
-		}
-	}
-	if os.Getenv("REQUIRE_FIXTURES") == "1" {
-		t.Fatalf("shared/%s is not there, and REQUIRE_FIXTURES=1", name)
-	}
-	t.Skipf("shared/%s is not there", name)
-	return ""
-}
 
 func read(t testing.TB, file string) fhir.Resource {
 	t.Helper()
@@ -68,7 +48,7 @@ var apart = map[string]string{
 
 // Source: https://github.com/FHIR/fhir-test-cases validator/questionnaire/brianpos
 func TestVerdictsAreThoseOfThePublishedCases(t *testing.T) {
-	dir := fixture(t, "fixtures/qr-validation")
+	dir := fixture.Path(t, "fixtures/qr-validation")
 	b, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +81,7 @@ func TestVerdictsAreThoseOfThePublishedCases(t *testing.T) {
 }
 
 func TestCasesJudgedOtherwiseAreWarnedOf(t *testing.T) {
-	dir := fixture(t, "fixtures/qr-validation")
+	dir := fixture.Path(t, "fixtures/qr-validation")
 	for name := range apart {
 		base := strings.TrimSuffix(name, "-qr")
 		if base == "questionnaire-not-resolved" {

@@ -16,32 +16,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 )
 
-// exampleFiles lists HL7's example resources, found by walking up from here.
+// exampleFiles lists HL7's example resources.
 func exampleFiles(t testing.TB) []string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
+	names, err := filepath.Glob(filepath.Join(fixture.Path(t, "fixtures/r4-examples"), "*.json"))
+	if err != nil || len(names) == 0 {
+		t.Fatal("there are no examples", err)
 	}
-	for ; ; dir = filepath.Dir(dir) {
-		names, err := filepath.Glob(filepath.Join(dir, "shared", "fixtures", "r4-examples", "*.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(names) > 0 {
-			return names
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	if os.Getenv("REQUIRE_FIXTURES") == "1" {
-		t.Fatal("shared/fixtures/r4-examples is not there, and REQUIRE_FIXTURES=1")
-	}
-	t.Skip("shared/fixtures/r4-examples is not there: the examples of others are not part of the project")
-	return nil
+	return names
 }
 
 // held is a resource as it was stored, with its index.

@@ -60,9 +60,13 @@ func (rt *Router) conditionalUpdate(ctx context.Context, r *Request, typ string,
 		return nil, err
 	}
 	fresh := rt.IDs()
+	made := fhir.Key{Type: typ, ID: res.ID}
+	if made.ID == "" {
+		made.ID = fresh
+	}
 	return &plan{
 		act:  fhir.Act{Interaction: fhir.Update, Type: typ, Query: a.query.Canonical()},
-		body: res,
+		body: res, aim: &a, made: made,
 		write: func(ctx context.Context, tx fhir.Tx, res fhir.Resource) (Response, error) {
 			found, err := a.find(ctx, tx)
 			if err != nil {
@@ -152,12 +156,13 @@ func (rt *Router) remove(ctx context.Context, tx fhir.Tx, r *Request, k fhir.Key
 // deleted answers alike for what was deleted, was never there or is not visible, but
 // for the ETag of a tombstone.
 func (rt *Router) deleted(r *Request, w fhir.Written) Response {
-	h := http.Header{}
+	resp := Response{Status: http.StatusNoContent, Header: http.Header{}}
 	if w.Effect == fhir.Removed {
-		h.Set("ETag", etag(w.Version))
+		resp.Header.Set("ETag", etag(w.Version))
+		resp.did = w.Head
 	}
 	if prefers(r.Header).give == "OperationOutcome" {
-		return Response{Status: http.StatusOK, Header: h, Body: told("What the request names is not there, or no longer.")}
+		resp.Status, resp.Body = http.StatusOK, told("What the request names is not there, or no longer.")
 	}
-	return Response{Status: http.StatusNoContent, Header: h, did: w.Head}
+	return resp
 }

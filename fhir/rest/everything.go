@@ -25,8 +25,9 @@ type everything struct {
 	rt      *Router
 	patient fhir.Key
 	steps   []step
-	count   int // a page; 0: all at once
-	from    int // the step to begin with
+	count   int  // a page; 0: all at once
+	paged   bool // it goes on behind a page
+	from    int  // the step to begin with
 	after   string
 	asked   string // the parameters of every page's link
 }
@@ -83,7 +84,7 @@ func (e *everything) read(r *Request) error {
 			if !ok || err != nil || n < 0 {
 				return fhir.Missing(fhir.Key{})
 			}
-			e.from, e.after = n, after
+			e.paged, e.from, e.after = true, n, after
 			continue
 		default:
 			return fhir.Errorf(fhir.NotSupported, "", "The parameter %s is not served on $everything; there are start, end, _since, _type and _count.", printable(name))
@@ -91,7 +92,7 @@ func (e *everything) read(r *Request) error {
 		asked.Set(name, v)
 	}
 	e.asked = asked.Encode()
-	if e.count == 0 && e.after != "" {
+	if e.count == 0 && e.paged {
 		return fhir.Missing(fhir.Key{})
 	}
 	return e.plan(types, limits)
@@ -157,7 +158,7 @@ func (e *everything) look(ctx context.Context, in fhir.Reader) (Response, error)
 	}
 	var found []fhir.Resource
 	seen := map[fhir.Key]bool{e.patient: true}
-	if e.after == "" && e.from == 0 {
+	if !e.paged {
 		found = append(found, patient)
 	}
 	next := ""
@@ -165,6 +166,10 @@ func (e *everything) look(ctx context.Context, in fhir.Reader) (Response, error)
 		after := ""
 		if i == e.from {
 			after = e.after
+		}
+		if e.count > 0 && len(found) >= e.count { // the page is full before this search
+			next = strconv.Itoa(i) + "."
+			break
 		}
 		if next, err = e.run(ctx, in, i, after, seen, &found); err != nil {
 			return Response{}, err
@@ -185,7 +190,9 @@ func (e *everything) run(ctx context.Context, in fhir.Reader, i int, after strin
 		q := fhir.Query{Type: s.typ, After: after}
 		if after == "" {
 			q.Where = append([]fhir.Clause{{Param: s.param, Kind: fhir.Reference, Any: []fhir.Operand{{Ref: e.patient}}}}, s.where...)
-			q.Count = pageOf(e.count)
+			if q.Count = maxPageSize; e.count > 0 {
+				q.Count = e.count - len(*found)
+			}
 		}
 		set, err := in.Search(ctx, q)
 		if fhir.Is(err, fhir.Forbidden) {
@@ -205,21 +212,11 @@ func (e *everything) run(ctx context.Context, in fhir.Reader, i int, after strin
 			return "", fhir.Errorf(fhir.TooCostly, "", "There are more than %d resources; ask in pages with _count, or for less with _type, _since, start and end.", maxEverything)
 		case e.count > 0 && len(*found) >= e.count && set.Next != "":
 			return strconv.Itoa(i) + "." + set.Next, nil
-		case set.Next != "":
-			after = set.Next
-			continue
-		case e.count > 0 && len(*found) >= e.count && i+1 < len(e.steps):
-			return strconv.Itoa(i+1) + ".", nil
+		case set.Next == "":
+			return "", nil
 		}
-		return "", nil
+		after = set.Next
 	}
-}
-
-func pageOf(count int) int {
-	if count == 0 {
-		return maxPageSize
-	}
-	return count
 }
 
 // earlier reports whether an earlier search of the same type finds the resource too, so

@@ -77,6 +77,9 @@ type plan struct {
 	write func(ctx context.Context, tx fhir.Tx, r fhir.Resource) (Response, error)
 	// body is what write gets: in a transaction, after its links were resolved.
 	body fhir.Resource
+	// aim is what a conditional update is of, made what it makes where nothing is met.
+	aim  *aim
+	made fhir.Key
 }
 
 // Serve answers one request. It never panics for what a caller sent.

@@ -226,7 +226,13 @@ func (rt *Router) ready(ctx context.Context, es []*entry) error {
 			}
 			if ok {
 				seen[k] = true
+				break
 			}
+			crit := e.req.Path + "?" + e.req.Query.Encode()
+			if criteria[crit] {
+				return e.name(fhir.Errorf(fhir.Invalid, "request.url", "Another entry changes what meets the same criteria; one transaction changes each once."))
+			}
+			criteria[crit] = true
 		}
 		if e.fullURL != "" && !k.IsZero() {
 			if _, twice := to[e.fullURL]; twice {
@@ -245,7 +251,7 @@ func (rt *Router) ready(ctx context.Context, es []*entry) error {
 }
 
 // late resolves what only the transaction can know: conditional references, and
-// references to conditional creates.
+// references to conditional creates and updates.
 func (rt *Router) late(ctx context.Context, tx fhir.Tx, es []*entry) (*links, error) {
 	l := &links{to: map[string]fhir.Key{}}
 	for _, e := range es {
@@ -254,6 +260,16 @@ func (rt *Router) late(ctx context.Context, tx fhir.Tx, es []*entry) (*links, er
 		}
 		if err := l.find(ctx, rt, tx, conditional(e.plan.body.Root(), nil)); err != nil {
 			return nil, e.name(err)
+		}
+		if e.plan.aim != nil && e.fullURL != "" {
+			met, err := e.plan.aim.find(ctx, tx)
+			if err != nil {
+				return nil, e.name(err)
+			}
+			if l.to[e.fullURL] = met.Key; met.IsZero() {
+				l.to[e.fullURL] = e.plan.made
+			}
+			continue
 		}
 		crit := e.req.Header.Get("If-None-Exist")
 		if crit == "" || e.fullURL == "" {

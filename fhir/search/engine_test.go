@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/fhir/search"
 	"rapport/fhir/spec"
 )
@@ -32,44 +33,25 @@ func resource(t testing.TB, body string) fhir.Resource {
 	return r
 }
 
-// examples returns HL7's example resources, found by walking up from here.
-func examples(t testing.TB) []fhir.Resource {
+// examples returns HL7's example resources.
+func examples(t testing.TB) (rs []fhir.Resource) {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
+	names, err := filepath.Glob(filepath.Join(fixture.Path(t, "fixtures/r4-examples"), "*.json"))
+	if err != nil || len(names) == 0 {
+		t.Fatal("there are no examples", err)
 	}
-	for {
-		names, err := filepath.Glob(filepath.Join(dir, "shared", "fixtures", "r4-examples", "*.json"))
+	for _, name := range names {
+		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(names) > 0 {
-			var rs []fhir.Resource
-			for _, name := range names {
-				b, err := os.ReadFile(name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				r, err := fhir.Parse(b)
-				if err != nil {
-					t.Fatalf("%s: %v", filepath.Base(name), err)
-				}
-				rs = append(rs, r)
-			}
-			return rs
+		r, err := fhir.Parse(b)
+		if err != nil {
+			t.Fatalf("%s: %v", filepath.Base(name), err)
 		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			break
-		}
-		dir = up
+		rs = append(rs, r)
 	}
-	if os.Getenv("REQUIRE_FIXTURES") == "1" {
-		t.Fatal("shared/fixtures/r4-examples is not there, and REQUIRE_FIXTURES=1")
-	}
-	t.Skip("shared/fixtures/r4-examples is not there: the examples of others are not part of the project")
-	return nil
+	return rs
 }
 
 func TestReferencesAreFollowedAndCanonicalsAreNot(t *testing.T) {

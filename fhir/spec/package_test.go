@@ -17,32 +17,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rapport/fhir/fixture"
 	"rapport/fhir/spec"
 )
 
-// corePackage finds HL7's package, walking up from here.
+// corePackage finds HL7's package.
 func corePackage(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		p := filepath.Join(dir, "shared", "fixtures", "fhir-packages", "hl7.fhir.r4.core-4.0.1.tgz")
-		if _, err := os.Stat(p); err == nil {
-			return p
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			break
-		}
-		dir = up
-	}
-	if os.Getenv("REQUIRE_FIXTURES") == "1" {
-		t.Fatal("shared/fixtures/fhir-packages is not there, and REQUIRE_FIXTURES=1")
-	}
-	t.Skip("shared/fixtures/fhir-packages is not there: the packages of others are not part of the project")
-	return ""
+	return fixture.Path(t, "fixtures/fhir-packages/hl7.fhir.r4.core-4.0.1.tgz")
 }
 
 // each calls f with every file of the package whose name begins with prefix.

@@ -7,33 +7,15 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/fhir/spec"
 	"rapport/fhir/validate"
 )
 
-// fixtures finds the folder of test data by others, walking up from here.
+// fixtures finds the folder of test data by others.
 func fixtures(t testing.TB, folder string) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		p := filepath.Join(dir, "shared", "fixtures", folder)
-		if _, err := os.Stat(p); err == nil {
-			return p
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			break
-		}
-		dir = up
-	}
-	if os.Getenv("REQUIRE_FIXTURES") == "1" {
-		t.Fatalf("shared/fixtures/%s is not there, and REQUIRE_FIXTURES=1", folder)
-	}
-	t.Skipf("shared/fixtures/%s is not there: the test data by others is not part of the project", folder)
-	return ""
+	return fixture.Path(t, "fixtures/"+folder)
 }
 
 // defective are the examples that R4 published with an error in them.

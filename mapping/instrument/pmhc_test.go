@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 )
 
 // rows reads a table of an upload of the Australian data set.
 func rows(t *testing.T, upload, table string) (out []map[string]string) {
 	t.Helper()
-	z, err := zip.OpenReader(fixture(t, "fixtures/pmhc-v4/example-files/"+upload))
+	z, err := zip.OpenReader(fixture.Path(t, "fixtures/pmhc-v4/example-files/"+upload))
 	if err != nil {
 		t.Fatal(err)
 	}

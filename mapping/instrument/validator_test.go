@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 )
 
 // TestTheOfficialValidatorFindsNoError lets HL7's validator judge every
@@ -17,7 +18,7 @@ func TestTheOfficialValidatorFindsNoError(t *testing.T) {
 	if os.Getenv("REQUIRE_SERVICES") != "1" {
 		t.Skip("starts the official validator (Java, about a minute); set REQUIRE_SERVICES=1")
 	}
-	tool := fixture(t, "tools/fhir-validate/fhir-validate")
+	tool := fixture.Path(t, "tools/fhir-validate/fhir-validate")
 	defs, out := t.TempDir(), t.TempDir()
 	write := func(dir string, rs ...fhir.Resource) {
 		for _, r := range rs {
@@ -83,7 +84,7 @@ func TestTheOfficialValidatorFindsNoError(t *testing.T) {
 // sdc returns a folder with SDC's definition of the calculated expression.
 func sdc(t *testing.T) string {
 	t.Helper()
-	archives, err := filepath.Glob(filepath.Join(fixture(t, "fixtures/fhir-packages"), "hl7.fhir.uv.sdc-*.tgz"))
+	archives, err := filepath.Glob(filepath.Join(fixture.Path(t, "fixtures/fhir-packages"), "hl7.fhir.uv.sdc-*.tgz"))
 	if err != nil || len(archives) != 1 {
 		t.Fatalf("SDC's package: %v %v", archives, err)
 	}

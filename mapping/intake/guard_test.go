@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/fhir/search"
 	"rapport/fhir/spec"
 	"rapport/fhir/store"
@@ -103,7 +104,7 @@ func (h *house) versions(t testing.TB) (n int) {
 
 func TestImportsPassTheGateAsAnyOtherCaller(t *testing.T) {
 	for _, c := range []struct{ site, path, tenant string }{
-		{"practice-csv", practiceWith(t), ""}, {"pmhc-v4", fixture(t, treatment), "PHN999"},
+		{"practice-csv", practiceWith(t), ""}, {"pmhc-v4", fixture.Path(t, treatment), "PHN999"},
 	} {
 		t.Run(c.site, func(t *testing.T) {
 			h := newHouse(t, storetest.NewMemory(time.Now))

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/mapping"
 	"rapport/mapping/intake"
 	"rapport/mapping/practice"
@@ -22,7 +23,7 @@ const treatment = "fixtures/pmhc-v4/example-files/PMHC-4-0-treatment.zip"
 // file, what stands there, what stands there instead.
 func treatmentWith(t *testing.T, edits ...string) string {
 	t.Helper()
-	z, err := zip.OpenReader(fixture(t, treatment))
+	z, err := zip.OpenReader(fixture.Path(t, treatment))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func text(n fhir.Node, path ...any) string {
 
 func TestTheAustralianExampleUploadImportsWholeAndTheSecondTimeNothing(t *testing.T) {
 	m := newMemory()
-	sum := imported(t, m, "pmhc-v4", fixture(t, treatment), "PHN999")
+	sum := imported(t, m, "pmhc-v4", fixture.Path(t, treatment), "PHN999")
 	if !sum.Complete() {
 		t.Fatalf("%s", sum)
 	}
@@ -137,7 +138,7 @@ func TestTheAustralianExampleUploadImportsWholeAndTheSecondTimeNothing(t *testin
 	valid(t, m)
 
 	m.writes = 0
-	again := imported(t, m, "pmhc-v4", fixture(t, treatment), "PHN999")
+	again := imported(t, m, "pmhc-v4", fixture.Path(t, treatment), "PHN999")
 	if m.writes != 0 || again.Changed() || !again.Complete() || again.Loose != 10 {
 		t.Errorf("the second import wrote %d versions:\n%s", m.writes, again)
 	}
@@ -145,7 +146,7 @@ func TestTheAustralianExampleUploadImportsWholeAndTheSecondTimeNothing(t *testin
 
 func TestTheExampleUploadMeansWhatItsSpecificationSays(t *testing.T) {
 	m := newMemory()
-	imported(t, m, "pmhc-v4", fixture(t, treatment), "PHN999")
+	imported(t, m, "pmhc-v4", fixture.Path(t, treatment), "PHN999")
 	mapper, err := mapping.New(mapping.Config{IDKey: [32]byte{1}, System: "urn:au:pmhc-mds", Instruments: library(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +188,7 @@ func TestASiteThatNamesItsZoneGetsTimesOfDay(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newMemory()
-	sum, err := intake.Run(context.Background(), config(t, m, s, fixture(t, treatment), "PHN999"))
+	sum, err := intake.Run(context.Background(), config(t, m, s, fixture.Path(t, treatment), "PHN999"))
 	if err != nil || !sum.Complete() {
 		t.Fatalf("%v\n%s", err, sum)
 	}
@@ -311,7 +312,7 @@ func TestAnUploadOfAnotherKindOrTenantLeavesNothing(t *testing.T) {
 	}
 	t.Run("all rows are another tenant's", func(t *testing.T) {
 		m := newMemory()
-		sum := imported(t, m, "pmhc-v4", fixture(t, treatment), "PHN101")
+		sum := imported(t, m, "pmhc-v4", fixture.Path(t, treatment), "PHN101")
 		if m.writes != 0 || sum.Table("clients.csv").Rejected != 5 || sum.Failed != 116 {
 			t.Errorf("%d versions\n%s", m.writes, sum)
 		}

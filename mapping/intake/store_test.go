@@ -9,6 +9,7 @@ import (
 	"rapport/adapters/sqlstore"
 	"rapport/adapters/sqlstore/pgtest"
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/fhir/store"
 	"rapport/fhir/store/storetest"
 	"rapport/policy"
@@ -70,7 +71,7 @@ func TestEachStoreHoldsTheSameOfAnUpload(t *testing.T) {
 // holdsTheSame imports into a database and into memory.
 func holdsTheSame(t *testing.T, db *sqlstore.DB) {
 	for _, c := range []struct{ site, path, tenant string }{
-		{"practice-csv", practiceWith(t), ""}, {"pmhc-v4", fixture(t, treatment), "PHN999"},
+		{"practice-csv", practiceWith(t), ""}, {"pmhc-v4", fixture.Path(t, treatment), "PHN999"},
 	} {
 		t.Run(c.site, func(t *testing.T) {
 			st, err := db.Tenant(c.site)

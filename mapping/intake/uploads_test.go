@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/fhir/store/storetest"
 	"rapport/mapping/intake"
 	"rapport/policy"
@@ -28,7 +29,7 @@ type upload map[string][][]string
 
 func uploadOf(t testing.TB, name string) upload {
 	t.Helper()
-	z, err := zip.OpenReader(fixture(t, examples+name+".zip"))
+	z, err := zip.OpenReader(fixture.Path(t, examples+name+".zip"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func sameStore(t interface{ Errorf(string, ...any) }, got, want map[fhir.Key]fhi
 }
 
 func TestAnIntakeMayBeUploadedBeforeOrAfterItsTreatment(t *testing.T) {
-	in, tr := fixture(t, examples+"intake.zip"), fixture(t, treatment)
+	in, tr := fixture.Path(t, examples+"intake.zip"), fixture.Path(t, treatment)
 	first, h := after(t, in, tr)
 	last, _ := after(t, tr, in)
 	sameStore(t, last, first)
@@ -149,13 +150,13 @@ func TestAnIntakeMayBeUploadedBeforeOrAfterItsTreatment(t *testing.T) {
 }
 
 func TestAWorkbookIsTheSameUploadAsItsZip(t *testing.T) {
-	zipped, _ := after(t, fixture(t, treatment))
-	book, _ := after(t, fixture(t, examples+"treatment.xlsx"))
+	zipped, _ := after(t, fixture.Path(t, treatment))
+	book, _ := after(t, fixture.Path(t, examples+"treatment.xlsx"))
 	sameStore(t, book, zipped)
 }
 
 func TestTheSameClientKeyInTwoOrganisationsIsTwoPeople(t *testing.T) {
-	now, _ := after(t, fixture(t, examples+"intake.zip"), fixture(t, treatment), fixture(t, examples+"combined.zip"))
+	now, _ := after(t, fixture.Path(t, examples+"intake.zip"), fixture.Path(t, treatment), fixture.Path(t, examples+"combined.zip"))
 	var people []string
 	for _, r := range now {
 		if r.Type == "Patient" {
@@ -177,7 +178,7 @@ func TestTheSameClientKeyInTwoOrganisationsIsTwoPeople(t *testing.T) {
 var notOfRows = []string{"Organization", "Questionnaire"}
 
 func TestADeleteFileLeavesNothingOfItsRows(t *testing.T) {
-	combined, gone := fixture(t, examples+"combined.zip"), fixture(t, examples+"combined-delete.zip")
+	combined, gone := fixture.Path(t, examples+"combined.zip"), fixture.Path(t, examples+"combined-delete.zip")
 	now, h := after(t, combined, gone)
 	for k := range now {
 		if !slices.Contains(notOfRows, k.Type) {

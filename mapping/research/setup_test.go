@@ -9,7 +9,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,27 +33,6 @@ import (
 	"rapport/policy/opa"
 	"rapport/testdata"
 )
-
-// fixture returns the path of something beside the project. Without it the test is
-// skipped, or fails when REQUIRE_FIXTURES=1.
-func fixture(t testing.TB, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		p := filepath.Join(dir, "shared", name)
-		if _, err := os.Stat(p); err == nil {
-			return p
-		}
-	}
-	if os.Getenv("REQUIRE_FIXTURES") == "1" {
-		t.Fatalf("shared/%s is not there, and REQUIRE_FIXTURES=1", name)
-	}
-	t.Skipf("shared/%s is not there", name)
-	return ""
-}
 
 func still() time.Time { return time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC) }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/fixture"
 	"rapport/fhir/spec"
 	"rapport/fhir/validate"
 	"rapport/mapping/deid"
@@ -112,7 +113,7 @@ func collect(n fhir.Node, under string, to map[string]bool) {
 }
 
 func TestOfSyntheaAllTenLeaveAndNothingThatIdentifiesThem(t *testing.T) {
-	dir := fixture(t, "fixtures/synthea")
+	dir := fixture.Path(t, "fixtures/synthea")
 	files, err := filepath.Glob(filepath.Join(dir, "*.json.bz2"))
 	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasPrefix(filepath.Base(f), "0-") }) // hospitals, practitioners
 	if err != nil || len(files) != 10 {

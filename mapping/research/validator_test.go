@@ -8,6 +8,7 @@ import (
 
 	"rapport/fhir"
 	"rapport/fhir/bulk"
+	"rapport/fhir/fixture"
 	"rapport/mapping/deid"
 	"rapport/mapping/research"
 )
@@ -21,7 +22,7 @@ func TestTheOfficialValidatorFindsNoErrorInARelease(t *testing.T) {
 	if os.Getenv("REQUIRE_SERVICES") != "1" {
 		t.Skip("starts the official validator (Java, some minutes); set REQUIRE_SERVICES=1")
 	}
-	tool := fixture(t, "tools/fhir-validate/fhir-validate")
+	tool := fixture.Path(t, "tools/fhir-validate/fhir-validate")
 	defs, out := t.TempDir(), t.TempDir()
 	write := func(dir, prefix string, r fhir.Resource) {
 		if err := os.WriteFile(filepath.Join(dir, prefix+r.Type+"-"+r.ID+".json"), r.Body(), 0o600); err != nil {
