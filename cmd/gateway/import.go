@@ -40,8 +40,8 @@ func (c importCommand) Run(ctx context.Context) error {
 	if err := i.prepare(ctx, c.Tenant); err != nil {
 		return err
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(importMemory)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(importGarbage)
 	}
 	m := newMeter(os.Stderr, i.clock)
 	sum, err := i.importFrom(ctx, c.Tenant, c.Site, c.File, m.show)
@@ -56,9 +56,9 @@ func (c importCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// importMemory is from where on the collector works harder rather than let the
-// process grow: what a run keeps is a fraction of it, the rest is garbage of rows.
-const importMemory = 176 << 20
+// importGarbage is how much garbage an import lets lie, in percent of what it keeps, so
+// that the process grows little beyond that. What it keeps is 8 to 40 bytes a row.
+const importGarbage = 40
 
 // loadFor is load that makes the tenant on a development instance.
 func (w where) loadFor(tenant string) (*Config, error) {

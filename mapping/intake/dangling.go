@@ -10,7 +10,7 @@ import (
 
 // dangling asks the store for what the run referred to and did not write.
 func (r *run) dangling(ctx context.Context) error {
-	rest := r.links.rest(r.ledger.good)
+	rest := r.links.rest(&r.ledger.good)
 	sort.Slice(rest, func(i, j int) bool {
 		a, b := rest[i], rest[j]
 		if a.File != b.File {

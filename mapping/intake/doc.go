@@ -6,7 +6,7 @@
 //   - config.go: what a run needs. source.go: what it reads from.
 //   - run.go: the run; read.go: tables and their headers; outcome.go: what became of rows.
 //   - line.go: storing behind what is read.
-//   - held.go, ledger.go: rows that others look up; what became of each record.
+//   - held.go, ledger.go, marks.go: rows that others look up; what became of each record.
 //   - spill.go, pack.go: what does not stay in memory.
 //   - order.go: responses in the order of time.
 //   - takeback.go, part.go: rows that take back what was told, whole or in part.

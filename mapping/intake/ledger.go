@@ -1,49 +1,29 @@
 package intake
 
 import (
-	"hash/maphash"
-
 	"rapport/fhir"
 	"rapport/mapping/practice"
 	"rapport/mapping/site"
 )
 
-// mark is a key shortened to eight bytes: a run keeps one for each row and record,
-// and no business key in memory longer than its row. The seed is the process's own,
-// so nobody can make two keys that fall together; by chance two of a million do in
-// one run of 37 million.
-type mark uint64
-
-var seed = maphash.MakeSeed()
-
-func markOf(kind, key string) mark {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	_, _ = h.WriteString(kind)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(key)
-	return mark(h.Sum64())
-}
-
 // ledger remembers what became of the records of a run: which ones are there and
 // which ones are not, so that what depends on the latter is named and not written.
 type ledger struct {
-	good  map[mark]struct{}
+	good  marks
 	bad   map[mark]site.Place   // by failures, which are few
 	doubt map[string]site.Place // kinds of which some record is lost and cannot be named
 }
 
 func newLedger() *ledger {
-	return &ledger{good: map[mark]struct{}{}, bad: map[mark]site.Place{}, doubt: map[string]site.Place{}}
+	return &ledger{bad: map[mark]site.Place{}, doubt: map[string]site.Place{}}
 }
 
 func (l *ledger) has(r site.Ref) bool {
-	_, ok := l.good[markOf(r.Kind, r.Key)]
-	return ok
+	return l.good.has(markOf(r.Kind, r.Key))
 }
 
 // keep notes a record as given.
-func (l *ledger) keep(r site.Ref) { l.good[markOf(r.Kind, r.Key)] = struct{}{} }
+func (l *ledger) keep(r site.Ref) { l.good.add(markOf(r.Kind, r.Key)) }
 
 // suspect notes that the row at p would have given records of these kinds, and that
 // its key cannot be told.
@@ -68,7 +48,7 @@ func (l *ledger) lose(p site.Place, rs []site.Ref) {
 func (l *ledger) lost(rs []site.Ref) (site.Ref, site.Place, bool) {
 	for _, r := range rs {
 		m := markOf(r.Kind, r.Key)
-		if _, ok := l.good[m]; ok {
+		if l.good.has(m) {
 			continue
 		}
 		if p, ok := l.bad[m]; ok {
@@ -100,7 +80,7 @@ const maxListed = 10_000
 func (l *links) follow(r *run, rec site.Record, rs []fhir.Resource, p site.Place) {
 	for _, ref := range rec.Refs {
 		m := markOf(ref.Kind, ref.Key)
-		if _, ok := r.ledger.good[m]; ok {
+		if r.ledger.good.has(m) {
 			continue
 		}
 		if _, ok := l.seen[m]; ok {
@@ -149,9 +129,9 @@ func element(n fhir.Node, path, to string, depth int) string {
 }
 
 // rest returns the references that nothing in the run satisfied.
-func (l *links) rest(good map[mark]struct{}) (out []Dangling) {
+func (l *links) rest(good *marks) (out []Dangling) {
 	for i, d := range l.open {
-		if _, ok := good[l.refs[i]]; !ok {
+		if !good.has(l.refs[i]) {
 			out = append(out, d)
 		}
 	}

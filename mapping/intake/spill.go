@@ -16,7 +16,7 @@ import (
 // for 16 bytes a block.
 const (
 	spillBlock = 16 << 10 // bytes of plain text that are sealed together
-	spillCache = 512      // blocks that stay unsealed
+	spillCache = 128      // blocks that stay unsealed
 	spillNames = "rapport-import-*.sealed"
 )
 
