@@ -178,6 +178,48 @@ func TestAPanicReachesItsCallerAndNobodyBesideIt(t *testing.T) {
 	allThere(t, s, wait())
 }
 
+func TestAClosureThatFailsLeavesNothingOfItself(t *testing.T) {
+	both(t, func(t *testing.T, open func(Options) *DB) {
+		s := opened(t, open(Options{}), "t")
+		refused := errors.New("refused")
+		inside, goOn := make(chan struct{}), make(chan struct{})
+		errs := make([]error, 5)
+		var wg sync.WaitGroup
+		closure := func(i int, wait bool) {
+			wg.Go(func() {
+				errs[i] = s.(*tenant).update(t.Context(), func(w *writer) error {
+					if _, _, err := w.Put(t.Context(), goal(fmt.Sprint("g", i)), plain, store.Condition{}); err != nil {
+						return err
+					}
+					if wait {
+						close(inside)
+						<-goOn
+					}
+					if i%2 == 0 {
+						return refused
+					}
+					return nil
+				})
+			})
+		}
+		closure(0, true)
+		<-inside
+		for i := range 4 {
+			closure(i+1, false)
+		}
+		close(goOn)
+		wg.Wait()
+		for i, err := range errs {
+			if failed := i%2 == 0; errors.Is(err, refused) != failed || !failed && err != nil {
+				t.Errorf("closure %d was told %v", i, err)
+			}
+			if got := exists(t, s, fmt.Sprint("g", i)); got != (i%2 != 0) {
+				t.Errorf("of closure %d there is something: %v", i, got)
+			}
+		}
+	})
+}
+
 func TestNobodyIsToldBeforeTheGroupIsCommitted(t *testing.T) {
 	db := openSQLite(t, ":memory:", Options{})
 	s, d := opened(t, db, "t"), db.engine.(*sqlite)
