@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"rapport/fhir"
 	"rapport/fhir/exchange"
+	"rapport/mapping/practice"
 	"rapport/mapping/site"
 )
 
@@ -135,17 +135,13 @@ func (r *run) store(ctx context.Context, units []*unit) error {
 func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked *asking) (effects, error) {
 	out := effects{of: make([][]fhir.Effect, len(u.records)), gone: make([][]fhir.Key, len(u.records))}
 	for i := range u.records {
-		// A referral that is followed here has a Task beside its request.
-		referred := slices.ContainsFunc(u.fhir[i], func(r fhir.Resource) bool { return r.Type == "Task" })
 		for _, res := range u.fhir[i] {
 			if err := asked.put(ctx, tx, r, res); err != nil {
 				return effects{}, err
 			}
-			if referred {
-				var err error
-				if res, err = underWay(ctx, tx, res); err != nil {
-					return effects{}, err
-				}
+			res, err := r.underWay(ctx, tx, u.native[i], res)
+			if err != nil {
+				return effects{}, err
 			}
 			w, err := tx.As(fhir.Act{Interaction: fhir.Update, Type: res.Type, ID: res.ID}).Put(ctx, res, fhir.Condition{SkipUnchanged: true})
 			if err != nil {
@@ -182,20 +178,28 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 	return out, nil
 }
 
-// underWay keeps, in a referral that is imported again, what its receiver has said of it
-// meanwhile: the practice system that wrote the export need not know of it.
-func underWay(ctx context.Context, tx fhir.Tx, res fhir.Resource) (fhir.Resource, error) {
-	if res.Type != "Task" && res.Type != "ServiceRequest" {
+// underWay keeps, in a referral or an exercise that is imported again, what its receiver
+// or the client has said of it meanwhile: the practice system that wrote the export need
+// not know of it.
+func (r *run) underWay(ctx context.Context, tx fhir.Tx, rec practice.Record, res fhir.Resource) (fhir.Resource, error) {
+	exercise, told := rec.(*practice.Exercise)
+	_, referral := rec.(*practice.Referral)
+	if !(referral || told) || res.Type != "Task" && res.Type != "ServiceRequest" {
 		return res, nil
 	}
 	stored, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: res.Type, ID: res.ID}).Read(ctx, res.Key)
-	if fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) {
+	if absent(err) {
 		return res, nil
 	}
 	if err != nil {
 		return res, err
 	}
-	merged, _, err := exchange.UnderWay(stored, res)
+	var merged fhir.Resource
+	if told {
+		merged, _, err = r.Mapper.Told(exercise, stored, res)
+	} else {
+		merged, _, err = exchange.UnderWay(stored, res)
+	}
 	return merged, err
 }
 

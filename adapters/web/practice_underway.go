@@ -8,10 +8,12 @@ import (
 	"rapport/mapping/practice"
 )
 
-// underWay keeps, in a referral that is posted again, what its receiver has said of it
-// meanwhile; see [exchange.UnderWay].
+// underWay keeps, in a referral or an exercise that is posted again, what its receiver or
+// the client has said of it meanwhile; see [exchange.UnderWay] and [mapping.Mapper.Told].
 func (j *job) underWay(ctx context.Context, tx fhir.Tx, res fhir.Resource) (fhir.Resource, []issue, error) {
-	if _, referral := j.record.(*practice.Referral); !referral || res.Type != "Task" && res.Type != "ServiceRequest" {
+	exercise, told := j.record.(*practice.Exercise)
+	_, referral := j.record.(*practice.Referral)
+	if !(referral || told) || res.Type != "Task" && res.Type != "ServiceRequest" {
 		return res, nil, nil
 	}
 	stored, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: res.Type, ID: res.ID}).Read(ctx, res.Key)
@@ -21,11 +23,17 @@ func (j *job) underWay(ctx context.Context, tx fhir.Tx, res fhir.Resource) (fhir
 	if err != nil {
 		return res, nil, err
 	}
-	merged, left, err := exchange.UnderWay(stored, res)
+	var merged fhir.Resource
+	var left string
+	if told {
+		merged, left, err = j.mapper.Told(exercise, stored, res)
+	} else {
+		merged, left, err = exchange.UnderWay(stored, res)
+	}
 	if err != nil || left == "" || res.Type != "Task" {
 		return merged, nil, err
 	}
 	w := issue{Severity: "warning", Code: fhir.BusinessRule.Issue(), Expression: []string{"/status"}}
-	w.Details.Text = "the referral is " + left + " by now; its status was left as it is"
+	w.Details.Text = "the " + j.record.Kind() + " is " + left + " by now; its status was left as it is"
 	return merged, []issue{w}, nil
 }
