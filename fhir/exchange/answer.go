@@ -56,14 +56,14 @@ func (c *Courier) answer(ctx context.Context, to Partner, j job) error {
 	if due, err := due(theirs, task); err != nil || !due {
 		return err
 	}
-	old, err := c.sharing(ctx, to, j.Task, p.sent)
+	old, err := c.sharing(ctx, to, j.Task, p.sent, false)
 	if err != nil {
 		return err
 	}
 	if err := c.outputs(ctx, to, p); err != nil {
 		return err
 	}
-	if err := c.behind(ctx, to, j.Task, old, j.Version); err != nil {
+	if err := c.behind(ctx, to, j.Task, old, j.Version, false); err != nil {
 		return err
 	}
 	// An output that was told before and is not told again (entered in error, no longer

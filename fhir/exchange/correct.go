@@ -87,6 +87,11 @@ func (c *Courier) set(ctx context.Context, cs []fhir.Change) error {
 			if err := correction(ctx, tx, d.partner, d.has, d.is.Key, fmt.Sprint(d.is.Version)); err != nil {
 				return err
 			}
+			for _, task := range d.has.Noted {
+				if err := renewal(ctx, tx, d.partner, task, c.Clock()); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	})
@@ -122,9 +127,15 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 		return c.share(ctx, k, to, func(s *share) { s.Withheld = now.Version })
 	}
 	now = released[0]
-	theirs, err := c.atPartner(ctx, to, s.Task, k)
+	kept, err := c.keeps(ctx, to, s.Task, k)
 	if err != nil {
 		return err
+	}
+	var theirs fhir.Resource
+	if kept {
+		if theirs, err = c.atPartner(ctx, to, s.Task, k); err != nil {
+			return err
+		}
 	}
 	if theirs.IsZero() {
 		return c.neverThere(ctx, to, s, now)
@@ -207,15 +218,36 @@ func (c *Courier) one(ctx context.Context, at Partner, typ string, params url.Va
 	return fhir.Resource{}, fhir.Errorf(fhir.Multiple, "", "the partner shows several copies of a %s of ours", typ)
 }
 
+// keeps reports whether a partner may have a resource of ours by itself. What it got in
+// single creates is known, and asking for a type that it does not serve is an error there.
+// A patient is its own: it was looked up, and what has changed of ours stands in the note.
+func (c *Courier) keeps(ctx context.Context, to Partner, task string, k fhir.Key) (bool, error) {
+	way, known, err := c.reach(ctx, to)
+	if err != nil || way != Creates {
+		return true, err
+	}
+	d := &delivery{Courier: c}
+	if err := d.load(ctx, task); err != nil {
+		return false, err
+	}
+	if k.Type == "Patient" || d.Posted[k.String()].State != there {
+		return false, nil
+	}
+	if !known.Types[k.Type].Update {
+		return false, fhir.Errorf(fhir.BusinessRule, "", "a %s that the partner has of us has changed, and it lets nobody change it there; tell them, then drop the work", k.Type)
+	}
+	return true, nil
+}
+
 // neverThere: what did not arrive needs no correction, and what the partner removed is
-// its own affair. What stands in the partner's papers and not in its records is a
-// person's to tell.
+// its own affair. What stands in the note and not in the partner's records is corrected
+// there; of notes that an earlier gateway sent a person must tell.
 func (c *Courier) neverThere(ctx context.Context, to Partner, s share, now fhir.Resource) error {
 	if c.Clock().Sub(s.At) < underWay {
 		return &fhir.Error{Code: fhir.Transient, Detail: "what is to be corrected was sent and may yet arrive"}
 	}
 	l, err := c.ledger(ctx, s.Task)
-	if err != nil || l.Delivered == 0 || slices.Contains([]string{"Patient", "ServiceRequest"}, now.Type) {
+	if err != nil || l.Delivered == 0 || len(l.Sent) > 0 || slices.Contains([]string{"Patient", "ServiceRequest"}, now.Type) {
 		return err
 	}
 	way, known, err := c.reach(ctx, to)

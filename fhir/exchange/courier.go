@@ -165,6 +165,8 @@ func (c *Courier) run(ctx context.Context, w fhir.Work) error {
 		return c.answer(ctx, c.Partners[i], j)
 	case Correct:
 		return c.correct(ctx, c.Partners[i], j)
+	case Renew:
+		return c.renew(ctx, c.Partners[i], j)
 	case Settle:
 		return c.settle(ctx, j)
 	}

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 			return fhir.Errorf(fhir.Forbidden, "", "consent or policy does not let this partner have the %s; nothing was sent", must)
 		}
 	}
-	old, err := c.sharing(ctx, to, j.Task, released)
+	old, err := c.sharing(ctx, to, j.Task, released, true)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,28 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
-	doc, err := newPack(c.Base, to, released, g.rs).summary(g.task, released, len(released) < len(g.rs))
+	withheld := len(released) < len(g.rs)
+	n, err := newPack(c.Base, to, released, g.rs).summary(g.task, released, withheld, g.task.Updated)
+	if err != nil {
+		return err
+	}
+	doc, err := n.resource(fhir.Key{Type: "DocumentReference", ID: summaryID(g.task.Key, 0)}, "Referral note")
+	if err != nil {
+		return err
+	}
+	var has string
+	err = c.note(ctx, j.Task, func(l *ledger) {
+		if l.Note = cmp.Or(l.Note, n.sum); l.Note != n.sum {
+			l.Note = either // of several that were sent the partner has one
+		}
+		has = l.Note
+		l.Withheld = l.Withheld || withheld
+		for _, r := range released {
+			if k := r.Key.String(); !slices.Contains(l.Sent, k) {
+				l.Sent = append(l.Sent, k)
+			}
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -62,7 +84,7 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
-	if err := c.behind(ctx, to, j.Task, old, j.Version); err != nil {
+	if err := c.behind(ctx, to, j.Task, old, j.Version, len(old) > 0 || has != n.sum); err != nil {
 		return err
 	}
 	if err := c.note(ctx, j.Task, func(l *ledger) { l.Delivered, l.Theirs = j.Version, theirs }); err != nil {

@@ -19,7 +19,8 @@
 //   - again.go: what a referral that is written again leaves as it is.
 //   - outbox.go: what an operator sees of it, sets going again or drops.
 //   - watch.go: what is overdue, told and then made somebody's task; notice.go: the words.
-//   - share.go: which version of what each partner may have; correct.go: later ones.
+//   - share.go: which version of what each partner may have; correct.go: later ones;
+//     renew.go: the note, when it reads otherwise.
 //
 // Both sides are this same package. The sender's Task and the receiver's copy are
 // paired by an identifier whose system is the sender's FHIR base + "/Task" and whose
@@ -82,6 +83,13 @@
 // tenant's feed of changes, not in the write's transaction: no writer waits for it.
 // Rejected: sending the whole resource again, which undoes what the receiver wrote.
 //
+// The note follows its resources, within a minute or so: it is made again of what was
+// delivered and of nothing that came since, and goes only if people would read something
+// else in it. Where a partner lets nobody change a document, another one replaces it.
+// What a partner of single creates has in the note alone is corrected in it, and so is
+// the client: the patient there is the partner's own. What it has by itself and lets
+// nobody change is left to a person, who is told.
+//
 // A partner that does not accept our client is tried again as one that is down is:
 // keys are changed on two sides and never at one moment.
 //
@@ -105,9 +113,6 @@
 // from its own.
 //
 // # Limits
-//
-// The referral note tells what was so when the referral was sent. Later corrections reach
-// the resources, not the note.
 //
 // A partner that makes no Task of a referral answers by other ways than these; that it is
 // overdue is noticed here as of any other. Whether it takes HTML and FHIR as attachments

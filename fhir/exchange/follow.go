@@ -20,6 +20,7 @@ const (
 	Withdraw = "withdraw" // tell that partner that it is cancelled or was an error
 	Answer   = "answer"   // bring status and output back to the partner that sent it
 	Correct  = "correct"  // bring a later version of what a partner has
+	Renew    = "renew"    // bring the note up to date with it
 	Settle   = "settle"   // bring our ServiceRequest in step with its Task
 )
 

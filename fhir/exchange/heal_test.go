@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
@@ -88,6 +89,7 @@ func TestBothSidesAgreeOnceTheWireIsWholeAgain(t *testing.T) {
 			ours := w.clinic.get(task.String())
 			copies := w.copyOf(task)
 			f.arrived += len(copies)
+			upToDate(rt, w, ours, copies)
 			if agree(rt, w, ours, copies) {
 				f.crossed++
 			}
@@ -211,6 +213,28 @@ func try(rt *rapid.T, s *side, task fhir.Key, by exchange.Side) {
 	}
 	if a.Status != want {
 		rt.Fatalf("%s: %s to %s: %d %s", s.name, from, to, a.Status, a.Body)
+	}
+}
+
+// upToDate holds the note of a referral against the goal that it may speak of.
+func upToDate(rt *rapid.T, w *world, ours fhir.Resource, copies []fhir.Resource) {
+	goal := w.clinic.get("Goal/g1").Root()
+	for _, c := range copies {
+		for _, r := range w.hospital.find("DocumentReference", "", "") {
+			if r.Root().At("context", "related").Index(0).Get("reference").Text() != c.Root().At("focus", "reference").Text() {
+				continue
+			}
+			b, err := base64.StdEncoding.DecodeString(r.Root().At("content", "attachment", "data").Text())
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if _, after, speaks := strings.Cut(string(b), "Sleep"); speaks && ours.Root().Get("status").Text() != "entered-in-error" {
+				now := goal.At("description", "text").Text()
+				if goal.Get("lifecycleStatus").Text() == "entered-in-error" || !strings.HasPrefix("Sleep"+after, now+"<") {
+					rt.Fatalf("%s: the note says Sleep%.10s, the goal %s %q; dead: %+v", ours.Key, after, goal.Get("lifecycleStatus").Text(), now, w.clinic.works(true))
+				}
+			}
+		}
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"rapport/fhir"
 )
 
-// ledger is what is known of a Task's way to or from a partner. It holds keys and
-// times, no content.
+// ledger is what is known of a Task's way to or from a partner. It holds keys, times and
+// sums, no content.
 type ledger struct {
 	Partner string    `json:"partner"`
 	Begun   time.Time `json:"begun,omitzero"` // when a package was last sent
@@ -20,6 +20,15 @@ type ledger struct {
 	Theirs    string `json:"theirs,omitempty"`
 	Told      int64  `json:"told,omitempty"` // newest version whose answer was begun
 	Anew      bool   `json:"anew,omitempty"` // an operator wants the package as things stand today
+
+	// Of the note at the partner, see renew.go: what it was made of, our keys; whether
+	// something was kept back; the sum of what it says; how many were made in its place,
+	// and the sum of the last that was sent.
+	Sent     []string `json:"sent,omitempty"`
+	Withheld bool     `json:"withheld,omitempty"`
+	Note     string   `json:"note,omitempty"`
+	Notes    int      `json:"notes,omitempty"`
+	Renewed  string   `json:"renewed,omitempty"`
 }
 
 const ledgerSpace = "referral"

@@ -44,7 +44,7 @@ func (c *Courier) recall(ctx context.Context, to Partner, j job, status string) 
 		}
 		left = true
 		end, ok := ends[k.Type]
-		if k.Type == "DocumentReference" && k.ID != summaryID(fhir.Key{Type: "Task", ID: j.Task}) || !ok || !known.Types[k.Type].Update {
+		if k.Type == "DocumentReference" && !isNote(k, fhir.Key{Type: "Task", ID: j.Task}, l.Notes) || !ok || !known.Types[k.Type].Update {
 			continue
 		}
 		theirs, _ := fhir.ParseKey(s.Remote)

@@ -25,6 +25,11 @@ type share struct {
 	Task     string    `json:"task"`               // ours, in whose lane it is corrected
 	At       time.Time `json:"at"`                 // of the last request that carried it
 	Withheld int64     `json:"withheld,omitempty"` // newest version that consent or policy kept back
+	Noted    []string  `json:"noted,omitempty"`    // our Tasks whose notes speak of it
+}
+
+func (s share) is(o share) bool {
+	return s.Version == o.Version && s.Tried == o.Tried && s.Task == o.Task && s.At.Equal(o.At) && s.Withheld == o.Withheld && slices.Equal(s.Noted, o.Noted)
 }
 
 const shareSpace = "referral-share"
@@ -61,7 +66,7 @@ func (c *Courier) share(ctx context.Context, k fhir.Key, to Partner, change func
 		}
 		s := all[to.Name]
 		before := s
-		if change(&s); s == before {
+		if change(&s); s.is(before) {
 			return nil
 		}
 		all[to.Name] = s
@@ -76,8 +81,8 @@ func (c *Courier) share(ctx context.Context, k fhir.Key, to Partner, change func
 
 // sharing notes what is about to go to a partner, and returns what of it the partner
 // may come to have in an older version than there is by then. Whoever sends it calls
-// [Courier.behind] with that when it has arrived.
-func (c *Courier) sharing(ctx context.Context, to Partner, task string, rs []fhir.Resource) (old []fhir.Key, err error) {
+// [Courier.behind] with that when it has arrived. noted says that a note goes along.
+func (c *Courier) sharing(ctx context.Context, to Partner, task string, rs []fhir.Resource, noted bool) (old []fhir.Key, err error) {
 	now := c.Clock()
 	for _, r := range rs {
 		if !slices.Contains(corrected, r.Type) || r.Version == 0 {
@@ -89,6 +94,9 @@ func (c *Courier) sharing(ctx context.Context, to Partner, task string, rs []fhi
 			}
 			s.Tried = max(s.Tried, r.Version)
 			s.Task, s.At = task, now
+			if noted && !slices.Contains(s.Noted, task) {
+				s.Noted = append(s.Noted, task)
+			}
 		})
 		if err != nil {
 			return nil, err
@@ -119,9 +127,9 @@ func (c *Courier) sharing(ctx context.Context, to Partner, task string, rs []fhi
 	return old, err
 }
 
-// behind sets the correction of resources going.
-func (c *Courier) behind(ctx context.Context, to Partner, task string, ks []fhir.Key, at int64) error {
-	if len(ks) == 0 {
+// behind sets the correction of resources going; noted: that of the note as well.
+func (c *Courier) behind(ctx context.Context, to Partner, task string, ks []fhir.Key, at int64, noted bool) error {
+	if len(ks) == 0 && !noted {
 		return nil
 	}
 	return c.Gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction, Operation: Correct}, func(tx fhir.Tx) error {
@@ -130,7 +138,10 @@ func (c *Courier) behind(ctx context.Context, to Partner, task string, ks []fhir
 				return err
 			}
 		}
-		return nil
+		if !noted {
+			return nil
+		}
+		return renewal(ctx, tx, to.Name, task, c.Clock())
 	})
 }
 

@@ -3,69 +3,100 @@ package exchange
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"fmt"
+	"time"
 
 	"rapport/fhir"
 	"rapport/fhir/document"
 )
 
-// summary returns the referral as a document in a DocumentReference: a page that
-// people read and the Bundle that programs do, both within it, since that is what
-// every partner takes. It is made of what is released and of nothing else, and is the
-// same for the same version of the Task.
-func (p *pack) summary(task fhir.Resource, released []fhir.Resource, withheld bool) (fhir.Resource, error) {
-	in := document.Input{Base: p.base, Withheld: withheld, At: task.Updated}
+// note is a referral as a document that a partner gets.
+type note struct {
+	task fhir.Resource
+	doc  *document.Referral
+	sum  string // of what people read in it
+}
+
+// summary makes the note of what is released and of nothing else; at is when it was so.
+func (p *pack) summary(task fhir.Resource, released []fhir.Resource, withheld bool, at time.Time) (n note, err error) {
+	in := document.Input{Base: p.base, Withheld: withheld, At: at}
 	for _, r := range released {
 		shown, err := p.shown(r)
 		if err != nil {
-			return fhir.Resource{}, err
+			return n, err
 		}
 		in.Resources = append(in.Resources, shown)
 	}
-	doc, err := document.New(in)
+	n.task = task
+	if n.doc, err = document.New(in); err != nil {
+		return n, err
+	}
+	n.sum, err = sumOf(*n.doc)
+	return n, err
+}
+
+// resource returns the note as a DocumentReference: a page that people read and the
+// Bundle that programs do, both within it, since that is what every partner takes. It is
+// the same for the same note.
+func (n note) resource(k fhir.Key, title string) (fhir.Resource, error) {
+	page, err := n.doc.Page()
 	if err != nil {
 		return fhir.Resource{}, err
 	}
-	page, err := doc.Page()
+	bundle, err := n.doc.Bundle()
 	if err != nil {
 		return fhir.Resource{}, err
 	}
-	bundle, err := doc.Bundle()
-	if err != nil {
-		return fhir.Resource{}, err
-	}
+	task := n.task.Root()
 	var author []fhir.Node
-	if by := task.Root().Get("requester"); by.Exists() {
+	if by := task.Get("requester"); by.Exists() {
 		author = append(author, by)
 	}
 	var labels []*fhir.Object
-	for _, l := range doc.Security() {
+	for _, l := range n.doc.Security() {
 		labels = append(labels, fhir.NewObject().Set("coding", []fhir.Node{l}))
 	}
-	description := "Referral note"
-	if doc.Notice != "" {
-		description += ". " + doc.Notice
+	description := title
+	if n.doc.Notice != "" {
+		description += ". " + n.doc.Notice
 	}
-	return fhir.NewResource(fhir.Key{Type: "DocumentReference", ID: summaryID(task.Key)}).
-		Set("meta", fhir.NewObject().Set("security", doc.Security())).
+	return fhir.NewResource(k).
+		Set("meta", fhir.NewObject().Set("security", n.doc.Security())).
 		Set("status", "current").
 		Set("docStatus", "final").
 		Set("type", document.Type()).
 		Set("category", []*fhir.Object{fhir.Concept("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note", "Clinical Note")}).
-		Set("subject", task.Root().Get("for")).
-		Set("date", task.Updated).
+		Set("subject", task.Get("for")).
+		Set("date", n.doc.At).
 		Set("author", author).
 		Set("description", description).
 		Set("securityLabel", labels).
 		Set("content", []*fhir.Object{
-			attachment("text/html", "Referral note", page),
-			attachment("application/fhir+json", "Referral note as FHIR document", bundle.Body()),
+			attachment("text/html", title, page),
+			attachment("application/fhir+json", title+" as FHIR document", bundle.Body()),
 		}).
-		Set("context", fhir.NewObject().Set("related", []fhir.Node{task.Root().Get("focus")})).
+		Set("context", fhir.NewObject().Set("related", []fhir.Node{task.Get("focus")})).
 		Resource()
 }
 
-// summaryID names the document of a Task: however often it is sent, it is one.
-func summaryID(task fhir.Key) string { return uuid("document " + task.String()) }
+// summaryID names the note of a Task: however often it is sent, it is one. n counts those
+// that were made in place of it at a partner that changes none.
+func summaryID(task fhir.Key, n int) string {
+	if n == 0 {
+		return uuid("document " + task.String())
+	}
+	return uuid(fmt.Sprintf("document %s %d", task, n))
+}
+
+// isNote reports whether a document is the note of a Task, or one of those in its place.
+func isNote(doc, task fhir.Key, notes int) bool {
+	for n := range notes + 1 {
+		if doc.ID == summaryID(task, n) {
+			return true
+		}
+	}
+	return false
+}
 
 // attachment holds content within. R4 asks for SHA-1; it protects nothing.
 //
