@@ -52,29 +52,31 @@ func (w *world) killed(status, as string, every int) (deaths int) {
 }
 
 func TestAKilledExportGoesOnWithoutGapsAndRepeats(t *testing.T) {
-	w := newWorld(t, small)
-	w.load(practice()...)
-	for n := range 20 {
-		w.load(client(fmt.Sprintf("client-%02d", n))...)
-	}
-	want := w.reads("import")
-	for every := 2; every <= 6; every += 2 {
-		status := w.start("import", "GET $export")
-		deaths := w.killed(status, "import", every)
-		m := w.manifest("import", status)
-		if got := w.keys("import", m); !slices.Equal(got, want) {
-			t.Errorf("killed %d times: %d resources, want %d", deaths, len(got), len(want))
+	onBoth(t, func(t *testing.T, newWorld func(...func(*bulk.Config)) *world) {
+		w := newWorld(small)
+		w.load(practice()...)
+		for n := range 20 {
+			w.load(client(fmt.Sprintf("client-%02d", n))...)
 		}
-		if every < 4 && deaths < 5 {
-			t.Errorf("it died %d times only", deaths)
+		want := w.reads("import")
+		for every := 2; every <= 6; every += 2 {
+			status := w.start("import", "GET $export")
+			deaths := w.killed(status, "import", every)
+			m := w.manifest("import", status)
+			if got := w.keys("import", m); !slices.Equal(got, want) {
+				t.Errorf("killed %d times: %d resources, want %d", deaths, len(got), len(want))
+			}
+			if every < 4 && deaths < 5 {
+				t.Errorf("it died %d times only", deaths)
+			}
+			// Nothing of what the dead had begun is left.
+			files := len(w.files())
+			if known := 2*len(m.Output) + len(m.Error); files != known {
+				t.Errorf("%d files on disk, %d of the job", files, known)
+			}
+			w.ask("import", "DELETE "+status, "")
 		}
-		// Nothing of what the dead had begun is left.
-		files := len(w.files())
-		if known := 2*len(m.Output) + len(m.Error); files != known {
-			t.Errorf("%d files on disk, %d of the job", files, known)
-		}
-		w.ask("import", "DELETE "+status, "")
-	}
+	})
 }
 
 func TestAJobIsRunByOneProcessAtATime(t *testing.T) {
@@ -343,28 +345,30 @@ func TestAFileIsBoundToItsJob(t *testing.T) {
 
 // Whoever exports a random practice gets the union of its searches.
 func TestAnExportIsTheUnionOfSearches(t *testing.T) {
-	w := newWorld(t, small)
-	w.load(setting()...)
-	n := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		for range rapid.IntRange(1, 4).Draw(rt, "clients") {
-			n++
-			name := fmt.Sprintf("random-%d", n)
-			w.load(client(name)[:rapid.IntRange(1, 5).Draw(rt, "resources")]...)
-			if rapid.Bool().Draw(rt, "speaks") {
-				w.load(agreed(name, "patient-privacy", rapid.SampledFrom([]string{"permit", "deny"}).Draw(rt, "effect")))
+	onBoth(t, func(t *testing.T, newWorld func(...func(*bulk.Config)) *world) {
+		w := newWorld(small)
+		w.load(setting()...)
+		n := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			for range rapid.IntRange(1, 4).Draw(rt, "clients") {
+				n++
+				name := fmt.Sprintf("random-%d", n)
+				w.load(client(name)[:rapid.IntRange(1, 5).Draw(rt, "resources")]...)
+				if rapid.Bool().Draw(rt, "speaks") {
+					w.load(agreed(name, "patient-privacy", rapid.SampledFrom([]string{"permit", "deny"}).Draw(rt, "effect")))
+				}
 			}
-		}
-		if n > 40 {
-			return // enough of a practice: reading all of it again shows nothing new
-		}
-		for _, as := range []string{"import", "ehr"} {
-			status := w.start(as, "GET $export")
-			w.work()
-			if got, want := w.keys(as, w.manifest(as, status)), w.reads(as); !slices.Equal(got, want) {
-				rt.Fatalf("%s exports %q, finds %q", as, got, want)
+			if n > 40 {
+				return // enough of a practice: reading all of it again shows nothing new
 			}
-			w.ask(as, "DELETE "+status, "")
-		}
+			for _, as := range []string{"import", "ehr"} {
+				status := w.start(as, "GET $export")
+				w.work()
+				if got, want := w.keys(as, w.manifest(as, status)), w.reads(as); !slices.Equal(got, want) {
+					rt.Fatalf("%s exports %q, finds %q", as, got, want)
+				}
+				w.ask(as, "DELETE "+status, "")
+			}
+		})
 	})
 }

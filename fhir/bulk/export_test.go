@@ -49,19 +49,21 @@ func TestAnExportHoldsWhatItsCallerFindsAndNothingElse(t *testing.T) {
 }
 
 func TestAGroupsExportIsOfItsMembersOnceEachAndOfWhomItsCallerMayHave(t *testing.T) {
-	w := newWorld(t)
-	w.load(practice()...)
-	got := w.export("import", "GET Group/arm/$export?_type=Patient,QuestionnaireResponse,Appointment")
-	want := []string{"Appointment/couple", "Patient/anna", "Patient/bert", "QuestionnaireResponse/anna-response", "QuestionnaireResponse/bert-response"}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-	if got := w.export("ehr-group", "GET Group/arm/$export?_type=Patient,Goal"); !slices.Equal(got, []string{"Goal/anna-goal", "Patient/anna"}) {
-		t.Errorf("the vendor gets %q", got)
-	}
-	if got := w.export("import", "GET Patient/$export?_type=Patient,QuestionnaireResponse,Appointment,Organization"); len(got) != 8 {
-		t.Errorf("of all patients: %q", got)
-	}
+	onBoth(t, func(t *testing.T, newWorld func(...func(*bulk.Config)) *world) {
+		w := newWorld()
+		w.load(practice()...)
+		got := w.export("import", "GET Group/arm/$export?_type=Patient,QuestionnaireResponse,Appointment")
+		want := []string{"Appointment/couple", "Patient/anna", "Patient/bert", "QuestionnaireResponse/anna-response", "QuestionnaireResponse/bert-response"}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q", got)
+		}
+		if got := w.export("ehr-group", "GET Group/arm/$export?_type=Patient,Goal"); !slices.Equal(got, []string{"Goal/anna-goal", "Patient/anna"}) {
+			t.Errorf("the vendor gets %q", got)
+		}
+		if got := w.export("import", "GET Patient/$export?_type=Patient,QuestionnaireResponse,Appointment,Organization"); len(got) != 8 {
+			t.Errorf("of all patients: %q", got)
+		}
+	})
 }
 
 func TestAKickOffIsAskedInTheFormOfTheSpecification(t *testing.T) {

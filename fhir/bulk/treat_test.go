@@ -86,56 +86,61 @@ func (m *masking) Stamp() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, t
 
 // research is a world whose treatment is m.
 func research(t *testing.T, m *masking, change ...func(*bulk.Config)) *world {
-	w := newWorld(t, append([]func(*bulk.Config){small}, change...)...)
+	return researchIn(newWorld(t, append([]func(*bulk.Config){small}, change...)...), m)
+}
+
+func researchIn(w *world, m *masking) *world {
 	w.treat = func(context.Context, bulk.Job) (bulk.Treatment, error) { return m, nil }
 	w.load(practice()...)
 	return w
 }
 
 func TestAResearcherGetsWhatATreatmentLeavesOfThoseWhoAgreed(t *testing.T) {
-	m := &masking{}
-	w := research(t, m)
-	status := w.start("researcher", "GET $export")
-	w.work()
-	man := w.manifest("researcher", status)
-	for _, k := range m.surveyed {
-		if strings.Contains(k, "bert") {
-			t.Errorf("%s is surveyed", k)
+	onBoth(t, func(t *testing.T, newWorld func(...func(*bulk.Config)) *world) {
+		m := &masking{}
+		w := researchIn(newWorld(small), m)
+		status := w.start("researcher", "GET $export")
+		w.work()
+		man := w.manifest("researcher", status)
+		for _, k := range m.surveyed {
+			if strings.Contains(k, "bert") {
+				t.Errorf("%s is surveyed", k)
+			}
 		}
-	}
-	if !slices.Contains(m.surveyed, "Patient/anna") || !slices.Contains(m.surveyed, "QuestionnaireResponse/cara-response") {
-		t.Errorf("surveyed: %q", m.surveyed)
-	}
-	want := []string{}
-	for _, k := range m.surveyed {
-		key, _ := fhir.ParseKey(k)
-		if key.Type != "Consent" {
-			want = append(want, key.Type+"/"+m.mask(key))
+		if !slices.Contains(m.surveyed, "Patient/anna") || !slices.Contains(m.surveyed, "QuestionnaireResponse/cara-response") {
+			t.Errorf("surveyed: %q", m.surveyed)
 		}
-	}
-	slices.Sort(want)
-	if got := w.keys("researcher", man); !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
-	// Nothing of the source stands in the manifest, and no time but the release's own.
-	r := w.ask("researcher", "GET "+status, "")
-	if man.TransactionTime != "2026-01-01T00:00:00.000000Z" || man.Request != base+"/$export" {
-		t.Errorf("%s", r.Body)
-	}
-	if len(man.Extension.Attachments) != 2 || man.Extension.Attachments[0].Name != "Patient.csv" || man.Extension.Attachments[0].ContentType != "text/csv" {
-		t.Fatalf("%s", r.Body)
-	}
-	csv := w.take("researcher", man.Extension.Attachments[0])
-	if rows := strings.Fields(csv); len(rows) != 3 || rows[0] != "pid" {
-		t.Errorf("%q", csv)
-	}
-	w.ordered(w.lines("researcher", man.Output))
-	// What was gathered is gone; what was made of it stays, sealed.
-	for _, p := range w.files() {
-		if strings.HasSuffix(p, ".data") || strings.Contains(p, "/run-") {
-			t.Errorf("%s is still there", p)
+		want := []string{}
+		for _, k := range m.surveyed {
+			key, _ := fhir.ParseKey(k)
+			if key.Type != "Consent" {
+				want = append(want, key.Type+"/"+m.mask(key))
+			}
 		}
-	}
+		slices.Sort(want)
+		if got := w.keys("researcher", man); !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+		// Nothing of the source stands in the manifest, and no time but the release's own.
+		r := w.ask("researcher", "GET "+status, "")
+		if man.TransactionTime != "2026-01-01T00:00:00.000000Z" || man.Request != base+"/$export" {
+			t.Errorf("%s", r.Body)
+		}
+		if len(man.Extension.Attachments) != 2 || man.Extension.Attachments[0].Name != "Patient.csv" || man.Extension.Attachments[0].ContentType != "text/csv" {
+			t.Fatalf("%s", r.Body)
+		}
+		csv := w.take("researcher", man.Extension.Attachments[0])
+		if rows := strings.Fields(csv); len(rows) != 3 || rows[0] != "pid" {
+			t.Errorf("%q", csv)
+		}
+		w.ordered(w.lines("researcher", man.Output))
+		// What was gathered is gone; what was made of it stays, sealed.
+		for _, p := range w.files() {
+			if strings.HasSuffix(p, ".data") || strings.Contains(p, "/run-") {
+				t.Errorf("%s is still there", p)
+			}
+		}
+	})
 }
 
 // ordered: lines stand in the order of the pseudonyms, whatever the order in the store.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"rapport/adapters/sqlstore"
+	"rapport/adapters/sqlstore/pgtest"
 	"rapport/fhir"
 	"rapport/fhir/bulk"
 	"rapport/fhir/rest"
@@ -108,11 +109,30 @@ func newWorld(t *testing.T, change ...func(*bulk.Config)) *world {
 	return w
 }
 
+// onBoth runs f with worlds on either database.
+func onBoth(t *testing.T, f func(t *testing.T, newWorld func(...func(*bulk.Config)) *world)) {
+	t.Run("SQLite", func(t *testing.T) {
+		f(t, func(change ...func(*bulk.Config)) *world { return newWorld(t, change...) })
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		f(t, func(change ...func(*bulk.Config)) *world {
+			dsn := pgtest.Start(t, "fsync=off")
+			w, _ := worldIn(t, func(o sqlstore.Options) (*sqlstore.DB, error) { return sqlstore.OpenPostgres(t.Context(), dsn, o) }, t.TempDir(), parts().keys, change...)
+			return w
+		})
+	})
+}
+
 // worldOn is a world on a store and a folder that may be another process's too.
 func worldOn(t testing.TB, path, folder string, keys *keyring.Ring, change ...func(*bulk.Config)) (*world, *sqlstore.DB) {
 	t.Helper()
+	return worldIn(t, func(o sqlstore.Options) (*sqlstore.DB, error) { return sqlstore.OpenSQLite(t.Context(), path, o) }, folder, keys, change...)
+}
+
+func worldIn(t testing.TB, open func(sqlstore.Options) (*sqlstore.DB, error), folder string, keys *keyring.Ring, change ...func(*bulk.Config)) (*world, *sqlstore.DB) {
+	t.Helper()
 	w := &world{TB: t, now: began, folder: folder, ring: keys, records: &records{}, revoked: map[string]bool{}}
-	db, err := sqlstore.OpenSQLite(t.Context(), path, sqlstore.Options{Clock: w.clock})
+	db, err := open(sqlstore.Options{Clock: w.clock})
 	if err != nil {
 		t.Fatal(err)
 	}
