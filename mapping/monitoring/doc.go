@@ -42,6 +42,7 @@
 //
 // A Task belongs to one due day: its id follows from client, instrument and due day,
 // so that a pass that runs twice raises one, and one that a person has closed stays
-// closed until the next is overdue. It says that a questionnaire is overdue and not
+// closed until the next is overdue. One that a pass has put to rest is raised again if
+// the response turns out to be an error. It says that a questionnaire is overdue and not
 // which: Tasks are read by those who run the practice, too.
 package monitoring

@@ -97,6 +97,7 @@ func (m *Monitor) stretch(ctx context.Context, q fhir.Query, who string, done ma
 type wanted struct {
 	task   fhir.Resource
 	create bool
+	again  bool // it was put to rest
 	moved  bool // to another therapist
 }
 
@@ -120,6 +121,13 @@ func (m *Monitor) wanted(ctx context.Context, r fhir.Reader, client fhir.Key, no
 				return nil, err
 			}
 			out = append(out, wanted{task: t, moved: true})
+			continue
+		case err == nil && rests(old): // the response was an error, or the plan asks again
+			t, err := task(it, now)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, wanted{task: t, again: true})
 			continue
 		case err == nil, fhir.Is(err, fhir.Deleted):
 			continue // it is before somebody, or somebody has dealt with it
@@ -189,6 +197,8 @@ func (m *Monitor) settle(ctx context.Context, client fhir.Key, sum *Tally) error
 			switch {
 			case w.create:
 				act.Interaction, n = fhir.Create, &did.Raised
+			case w.again:
+				n = &did.Raised
 			case w.moved:
 				n = &did.Reassigned
 			case w.task.Root().Get("status").Text() == "completed":

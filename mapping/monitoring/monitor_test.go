@@ -67,6 +67,29 @@ func TestTheTaskEndsWhenTheResponseComesAndTheNextPeriodHasItsOwn(t *testing.T) 
 	}
 }
 
+func TestAResponseThatWasAnErrorRaisesItsTaskAgain(t *testing.T) {
+	w := newClinic(t)
+	w.plan("plan", "ida", "active", "", phase{id: "acute", from: "2026-02-20", asks: []string{"phq-9 1 wk"}})
+	w.answered("r0", "ida", "phq-9", "2026-02-22", "completed")
+	w.pass()
+	w.answered("r1", "ida", "phq-9", "2026-03-05", "completed")
+	w.at("2026-03-06T12:00:00Z")
+	w.pass()
+	w.answered("r1", "ida", "phq-9", "2026-03-05", "entered-in-error")
+	if sum := w.pass(); sum != (monitoring.Tally{Clients: 1, Raised: 1}) || w.statuses() != "2026-03-01 requested" {
+		t.Errorf("%+v %s", sum, w.statuses())
+	}
+	if why := w.tasks("mira")[0].Root().Get("statusReason"); why.Exists() {
+		t.Errorf("it still says %s", why.Raw())
+	}
+	// What a person has closed is theirs.
+	task := w.tasks("")[0]
+	w.put(strings.Replace(string(task.Body()), `"requested"`, `"completed"`, 1))
+	if sum := w.pass(); sum != (monitoring.Tally{Clients: 1}) {
+		t.Errorf("%+v %s", sum, w.statuses())
+	}
+}
+
 func TestWhatAPersonHasClosedStaysClosedUntilTheNextIsOverdue(t *testing.T) {
 	w := newClinic(t)
 	w.plan("plan", "ida", "active", "", phase{id: "acute", from: "2026-03-01", asks: []string{"phq-9 1 wk"}})

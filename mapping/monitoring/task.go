@@ -61,13 +61,31 @@ func reassigned(t fhir.Resource, it Item, now time.Time) (fhir.Resource, error) 
 	return changed(t, fhir.NewObject().Set("lastModified", now).Set("owner", it.owner))
 }
 
+// What a pass says when it puts a Task to rest.
+const (
+	asksNoMore = "The plan no longer asks for it."
+	hasCome    = "The response came."
+)
+
 // closed puts a Task to rest: completed when a response came, else cancelled.
 func closed(t fhir.Resource, came bool, now time.Time) (fhir.Resource, error) {
-	status, why := "cancelled", "The plan no longer asks for it."
+	status, why := "cancelled", asksNoMore
 	if came {
-		status, why = "completed", "The response came."
+		status, why = "completed", hasCome
 	}
 	return changed(t, fhir.NewObject().Set("status", status).Set("statusReason", fhir.NewObject().Set("text", why)).Set("lastModified", now))
+}
+
+// rests reports whether a pass put a Task to rest, and no person.
+func rests(t fhir.Resource) bool {
+	why := t.Root().At("statusReason", "text").Text()
+	switch t.Root().Get("status").Text() {
+	case "completed":
+		return why == hasCome
+	case "cancelled":
+		return why == asksNoMore
+	}
+	return false
 }
 
 // changed sets elements of a Task and leaves the others as they are.
