@@ -28,7 +28,7 @@
 //
 // Served: _type, _since, _outputFormat, patient (in a POST). Refused, or left out with a
 // note in the error file if the caller is lenient: _typeFilter, _elements, _until,
-// includeAssociatedData, organizeOutputBy, allowPartialManifests. Files are not compressed.
+// includeAssociatedData, organizeOutputBy, allowPartialManifests.
 //
 // The folder must be shared by the processes that share the store. What lies there is
 // lost with the keyring, as it should be.

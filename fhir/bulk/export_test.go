@@ -1,7 +1,10 @@
 package bulk_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -199,6 +202,44 @@ func TestAJobFromItsStatusToItsEnd(t *testing.T) {
 	}
 	if left := w.files(); len(left) > 0 {
 		t.Errorf("on disk there are still %q", left)
+	}
+}
+
+func TestAFileComesCompressedToWhoTakesIt(t *testing.T) {
+	w := newWorld(t)
+	w.load(practice()...)
+	status := w.start("import", "GET $export?_type=Patient")
+	w.work()
+	file := w.manifest("import", status).Output[0]
+	want := w.take("import", file)
+	for accept, zipped := range map[string]bool{
+		"gzip": true, "br, GZIP;q=0.5": true, "*": true, "deflate, *;q=0.1": true,
+		"": false, "br": false, "gzip;q=0": false, "*, gzip; q=0.0": false, "*;q=0": false, "gzipped": false,
+	} {
+		r := w.ask("import", "GET "+file.URL, "", "Accept-Encoding", accept)
+		var b bytes.Buffer
+		if err := r.Stream(&b); err != nil {
+			t.Fatal(err)
+		}
+		got := b.String()
+		if r.Header.Get("Content-Encoding") == "gzip" {
+			z, err := gzip.NewReader(&b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := io.ReadAll(z)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got = string(all); !zipped {
+				t.Errorf("%q gets gzip", accept)
+			}
+		} else if zipped {
+			t.Errorf("%q gets none", accept)
+		}
+		if got != want || r.Header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%q gets %q, %v", accept, got, r.Header)
+		}
 	}
 }
 
