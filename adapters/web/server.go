@@ -120,7 +120,9 @@ func answer(g *gin.Context, r rest.Response) {
 		if name == "Content-Type" {
 			continue // said once, below
 		}
-		g.Writer.Header().Del(name) // an answer knows better than the rule for all
+		if name != "Vary" { // what else it depends on stays true
+			g.Writer.Header().Del(name) // an answer knows better than the rule for all
+		}
 		for _, v := range vs {
 			g.Writer.Header().Add(name, v)
 		}

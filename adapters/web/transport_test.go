@@ -8,10 +8,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"rapport/fhir/rest"
 )
 
 func TestABodyWithoutEndIsCutOffAndSaidSo(t *testing.T) {
@@ -388,5 +393,19 @@ func TestAMountGetsItsRequestsAsTheyAre(t *testing.T) {
 	})}})
 	if r := f.send(http.MethodPost, "/mounted/token", "a=b", "Content-Type", "application/x-www-form-urlencoded"); string(r.body) != "POST /mounted/token" {
 		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+}
+
+func TestWhatAnAnswerDependsOnIsSaidBesideWhatAllDependOn(t *testing.T) {
+	rec := httptest.NewRecorder()
+	g, _ := gin.CreateTestContext(rec)
+	g.Header("Vary", "Authorization, Origin")
+	g.Header("Cache-Control", "no-store")
+	answer(g, rest.Response{Status: http.StatusOK, Body: []byte("{}"), Header: http.Header{"Vary": {"Accept-Encoding"}, "Cache-Control": {"private"}}})
+	if got := rec.Header().Values("Vary"); !slices.Equal(got, []string{"Authorization, Origin", "Accept-Encoding"}) {
+		t.Errorf("Vary: %q", got)
+	}
+	if got := rec.Header().Values("Cache-Control"); !slices.Equal(got, []string{"private"}) {
+		t.Errorf("Cache-Control: %q", got)
 	}
 }
