@@ -150,6 +150,15 @@ func state(city string) string {
 	return "ZH"
 }
 
+// weeks is how many weeks apart scores lie that are spread evenly over the course; "" if
+// there are none.
+func (c course) weeks(scores []int) string {
+	if len(scores) == 0 {
+		return ""
+	}
+	return strconv.Itoa(max(1, c.sessions*c.every/7/len(scores)))
+}
+
 // day is the date of the nth session, from 1.
 func (c course) day(n int) string {
 	d, err := time.Parse(time.DateOnly, c.start)
@@ -235,16 +244,17 @@ func (t *tables) plan(c course, episode, end string) {
 		"We meet regularly, look at scores together every few weeks, and adjust the plan when they stand still.")
 	unit, every := "wk", strconv.Itoa(c.every/7)
 	acute := c.sessions * 2 / 3
-	t.add("plan-phases.csv", c.org, plan, "assessment", "completed", c.day(1), c.day(2), "1", every, unit, c.techniques[0], "What is the matter, since when, and what has helped before", "", "", "", "")
+	phq, gad := c.weeks(c.phq), c.weeks(c.gad)
+	t.add("plan-phases.csv", c.org, plan, "assessment", "completed", c.day(1), c.day(2), "1", every, unit, c.techniques[0], "What is the matter, since when, and what has helped before", phq, gad, "", "")
 	done := "completed"
 	if c.sessions < 8 && running == "active" {
 		done = "active"
 	}
-	t.add("plan-phases.csv", c.org, plan, "acute", done, c.day(3), c.day(acute), "1", every, unit, c.techniques[1], c.goal, "", "", "", "")
+	t.add("plan-phases.csv", c.org, plan, "acute", done, c.day(3), c.day(acute), "1", every, unit, c.techniques[1], c.goal, phq, gad, "", "")
 	if done == "active" {
 		running = "draft"
 	}
-	t.add("plan-phases.csv", c.org, plan, "consolidation", running, c.day(acute+1), until, "1", strconv.Itoa(2*c.every/7), unit, c.techniques[2], "Doing alone what worked together", "", "", "", "")
+	t.add("plan-phases.csv", c.org, plan, "consolidation", running, c.day(acute+1), until, "1", strconv.Itoa(2*c.every/7), unit, c.techniques[2], "Doing alone what worked together", phq, gad, "", "")
 	t.add("plan-goals.csv", c.org, plan, "G-"+c.client+"-1")
 	t.add("plan-goals.csv", c.org, plan, "G-"+c.client+"-2")
 }
