@@ -155,6 +155,22 @@ func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // count asks the server itself.
 func (l *line) count(t *testing.T, typ string) int {
 	t.Helper()
+	return l.all(t, typ).Root().Get("entry").Len()
+}
+
+// only returns the one resource of a type that the server has.
+func (l *line) only(t *testing.T, typ string) fhir.Resource {
+	t.Helper()
+	all := l.all(t, typ).Root().Get("entry")
+	r, err := fhir.Parse(all.Index(0).Get("resource").Raw())
+	if err != nil || all.Len() != 1 {
+		t.Fatalf("it has %d of %s: %v", all.Len(), typ, err)
+	}
+	return r
+}
+
+func (l *line) all(t *testing.T, typ string) fhir.Resource {
+	t.Helper()
 	resp, err := http.Get(l.URL + "/fhir/" + typ + "?_count=100")
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +184,7 @@ func (l *line) count(t *testing.T, typ string) int {
 	if err != nil || r.Type != "Bundle" {
 		t.Fatalf("%s: %v %s", typ, err, b)
 	}
-	return r.Root().Get("entry").Len()
+	return r
 }
 
 func TestAHAPIServerGetsEachThingOnceInEitherWay(t *testing.T) {
@@ -201,6 +217,18 @@ func TestAHAPIServerGetsEachThingOnceInEitherWay(t *testing.T) {
 			}
 			if len(l.faults) > 0 {
 				t.Errorf("%d faults never came", len(l.faults))
+			}
+			// A correction changes what it has, and makes nothing a second time.
+			c.courier.Feed = c.store
+			c.again("g1", "Sleep", "Rest well")
+			if dead := c.settle(); len(dead) > 0 {
+				t.Fatalf("given up: %q", dead)
+			}
+			if goal := l.only(t, "Goal"); goal.Version != 2 || goal.Root().At("description", "text").Text() != "Rest well" {
+				t.Errorf("its goal: %s", goal.Body())
+			}
+			if note := l.only(t, "DocumentReference"); note.Version != 2 || !strings.Contains(page(t, note), "Rest well") || strings.Contains(page(t, note), "Sleep") {
+				t.Errorf("its note, version %d: %s", note.Version, page(t, note))
 			}
 		})
 	}
