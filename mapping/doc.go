@@ -1,6 +1,7 @@
 // Package mapping turns the records of a practice into FHIR resources and back.
 //
 //   - mapper.go: what is made of which record; what an earlier version left behind.
+//   - underway.go: what others have said of a record that is written again.
 //   - ids.go: ids from business keys.
 //   - one file a kind of record, with both directions.
 //   - form.go: what clients write between sessions, as Questionnaires without a score.

@@ -72,7 +72,7 @@ func (w *writer) Put(ctx context.Context, r fhir.Resource, c fhir.Condition) (fh
 		}
 	}
 	facts := w.factsAfter(before, r)
-	after, err := w.mayBecome(ctx, before, r, facts, l)
+	after, err := w.mayBecome(ctx, before, r, facts, l, c.MustCreate)
 	if err != nil {
 		return fhir.Written{}, err
 	}
@@ -289,11 +289,11 @@ func submitters(ns []fhir.Named) (out []fhir.Named) {
 // mayBecome decides about the state after a write, with the relations that there
 // were before it: nobody ties themselves to a patient by the write that needs the
 // tie.
-func (w *writer) mayBecome(ctx context.Context, b before, r fhir.Resource, f fhir.Facts, l letter) (verdict, error) {
+func (w *writer) mayBecome(ctx context.Context, b before, r fhir.Resource, f fhir.Facts, l letter, mustCreate bool) (verdict, error) {
 	v := ToUpdate
 	judged := f
 	single := w.brought(b, f)
-	if !b.exists || b.head.Deleted {
+	if !b.exists || b.head.Deleted || mustCreate { // the store refuses an id in use
 		v = ToCreate
 		// What the caller brings does not name it a party by being brought.
 		judged.Parties = slices.DeleteFunc(slices.Clone(f.Parties), func(n fhir.Named) bool { return n.Role == Submitter })

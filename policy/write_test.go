@@ -187,6 +187,14 @@ func TestTheSameContentMakesNoVersionAndAnotherVersionIsStale(t *testing.T) {
 	refused(t, "on an old version", err, fhir.Stale)
 	_, err = create(ctx, p.gate("import"), goal(t, "bert-goal", "bert", "x"), fhir.Condition{MustCreate: true})
 	refused(t, "an id in use", err, fhir.Duplicate)
+	// A record that nobody may change is there all the same.
+	for n, day := range []string{"2026-03-01", "2026-03-02"} {
+		_, err = create(ctx, p.gate("import"), resource(t, `{"resourceType":"Provenance","id":"once","target":[{"reference":"Goal/bert-goal"}],"recorded":"`+day+`T10:00:00Z","agent":[{"who":{"display":"Device"}}]}`), fhir.Condition{MustCreate: true})
+		if n == 0 && err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(t, "a record that is there", err, fhir.Duplicate)
 }
 
 func TestATransactionThatFailsLeavesNothingButItsRecords(t *testing.T) {

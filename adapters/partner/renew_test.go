@@ -1,10 +1,12 @@
 package partner_test
 
 import (
+	"context"
 	"encoding/base64"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -105,5 +107,47 @@ func TestThePartnersPatientIsItsOwnAndWhatCannotBeChangedThereAPersonTells(t *te
 	}
 	if notes := to.of("DocumentReference"); len(notes) != 1 || !strings.Contains(page(t, notes[0]), "Rothe") || !strings.Contains(page(t, notes[0]), "F33.1") {
 		t.Errorf("%d notes: %s", len(notes), page(t, notes[0]))
+	}
+}
+
+// dying is where a process ends: just before it notes that a second note has arrived.
+type dying struct {
+	fhir.Memos
+	died bool
+}
+
+func (d *dying) SetMemo(ctx context.Context, m fhir.Memo) error {
+	if !d.died && m.Space == "referral" && strings.Contains(string(m.Value), `"notes":1`) {
+		d.died = true
+		return &fhir.Error{Code: fhir.Transient, Detail: "the process ended"}
+	}
+	return d.Memos.SetMemo(ctx, m)
+}
+
+func TestANoteThatArrivedBeforeTheProcessEndedIsNotTakenForALaterOne(t *testing.T) {
+	to := newPeer(t, declares(t, "", "Patient: search-type identifier family birthdate", "DocumentReference: create search-type patient date"))
+	to.has(theirs)
+	c := newClinic(t, newParts(t), to, "")
+	end := &dying{Memos: c.store}
+	c.courier.Feed, c.courier.Memos = c.store, end
+	c.refer()
+	c.settle()
+	c.again("g1", "Sleep", "Rest well")
+	for range 100 {
+		if _, err := c.courier.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if end.died {
+			break
+		}
+		c.now = c.now.Add(time.Minute)
+	}
+	c.again("g1", "Sleep", "Work again")
+	if dead := c.settle(); len(dead) > 0 || !end.died {
+		t.Fatalf("died: %v, given up: %q", end.died, dead)
+	}
+	notes := to.of("DocumentReference")
+	if last := notes[len(notes)-1]; len(notes) != 3 || !strings.Contains(page(t, last), "Work again") {
+		t.Errorf("%d notes, the last says %s", len(notes), page(t, last))
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -213,9 +213,13 @@ func (e *Exports) download(ctx context.Context, r *rest.Request, ids []string) (
 func zips(headers []string) bool {
 	other := false
 	for part := range strings.SplitSeq(strings.Join(headers, ","), ",") {
-		coding, weight, _ := strings.Cut(part, ";")
-		takes := !none.MatchString(weight)
-		switch strings.ToLower(strings.TrimSpace(coding)) {
+		coding, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		q, err := strconv.ParseFloat(params["q"], 64)
+		takes := err != nil || q > 0 // no weight is 1
+		switch coding {
 		case "gzip", "x-gzip":
 			return takes
 		case "*":
@@ -224,9 +228,6 @@ func zips(headers []string) bool {
 	}
 	return other
 }
-
-// none is a weight of 0.
-var none = regexp.MustCompile(`^\s*[qQ]=0(\.0*)?\s*$`)
 
 // still asks the gate whether all that a file was made of may leave now: consents and
 // grants change between an export and its download. What was deleted since stays in the

@@ -88,7 +88,7 @@ func (c *Courier) set(ctx context.Context, cs []fhir.Change) error {
 				return err
 			}
 			for _, task := range d.has.Noted {
-				if err := renewal(ctx, tx, d.partner, task, c.Clock()); err != nil {
+				if err := renewal(ctx, tx, d.partner, task, fmt.Sprintf("%s@%d", d.is.Key, d.is.Version), c.Clock()); err != nil {
 					return err
 				}
 			}
@@ -144,8 +144,13 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
-	if !fhir.SameContent(merged, theirs) {
-		if err := c.share(ctx, k, to, func(s *share) { s.Tried = max(s.Tried, now.Version) }); err != nil {
+	same := fhir.SameContent(merged, theirs)
+	if same && s.Tried > s.Version && c.Clock().Sub(s.At) < underWay {
+		// An earlier one that is late would still be taken: nothing written now keeps it out.
+		return &fhir.Error{Code: fhir.Transient, Detail: "an earlier correction was sent and may yet arrive"}
+	}
+	if !same {
+		if err := c.share(ctx, k, to, func(s *share) { s.Tried, s.At = max(s.Tried, now.Version), c.Clock() }); err != nil {
 			return err
 		}
 		if _, err := c.Channel.Put(ctx, to, merged, theirs.Version); err != nil {

@@ -165,6 +165,53 @@ func TestACorrectionMeetsAnotherWriteAndIsBroughtAgain(t *testing.T) {
 	}
 }
 
+// A correction that is late must not arrive behind the one that took it back.
+func TestACorrectionThatIsLateIsOverWhenItIsTakenBack(t *testing.T) {
+	p := newParts(t)
+	for n, what := range []string{"the goal", "the note"} {
+		t.Run(what, func(t *testing.T) {
+			w, ch := joined(t, p)
+			w.clinic.referral("1", "requested")
+			w.settle()
+			writes := 0
+			ch.fault = func(write bool) fault {
+				if !write {
+					return none
+				}
+				if writes++; writes == n+1 {
+					return delayed
+				}
+				return none
+			}
+			for _, to := range [][2]string{{"Sleep", "Rest well"}, {"Rest well", "Sleep"}} {
+				w.clinic.amend("Goal/g1", to[0], to[1])
+				for range 6 {
+					if _, err := w.clinic.courier.Once(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					if w.now = w.now.Add(30 * time.Second); len(ch.late) > 0 && to[0] == "Sleep" {
+						break
+					}
+				}
+			}
+			if len(ch.late) != 1 {
+				t.Fatalf("%d writes are late", len(ch.late))
+			}
+			ch.arrive(0)
+			w.settle()
+			if _, page, _ := w.noteAt(); strings.Contains(page, "Rest well") {
+				t.Errorf("the note says %s", page)
+			}
+			if got := w.theirsOf("Goal/g1")[0].Root().At("description", "text").Text(); got != "Sleep" {
+				t.Errorf("the hospital's goal is %q", got)
+			}
+			if dead := w.clinic.works(true); len(dead) > 0 {
+				t.Errorf("given up: %+v", dead)
+			}
+		})
+	}
+}
+
 func TestOnlyWhoBroughtAResourceCorrectsIt(t *testing.T) {
 	w, _ := joined(t, newParts(t))
 	w.clinic.referral("1", "requested")

@@ -55,7 +55,7 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
-	doc, err := n.resource(fhir.Key{Type: "DocumentReference", ID: summaryID(g.task.Key, 0)}, "Referral note")
+	doc, err := n.resource(noteKey(g.task.Key, 0), "Referral note", fhir.Key{})
 	if err != nil {
 		return err
 	}
@@ -87,10 +87,10 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 	if err := c.behind(ctx, to, j.Task, old, j.Version, len(old) > 0 || has != n.sum); err != nil {
 		return err
 	}
-	if err := c.note(ctx, j.Task, func(l *ledger) { l.Delivered, l.Theirs = j.Version, theirs }); err != nil {
+	if err := c.receipt(ctx, Deliver, fhir.Head{Key: g.task.Key, Version: j.Version}, to); err != nil {
 		return err
 	}
-	return c.receipt(ctx, Deliver, fhir.Head{Key: g.task.Key, Version: j.Version}, to)
+	return c.note(ctx, j.Task, func(l *ledger) { l.Delivered, l.Theirs = j.Version, theirs })
 }
 
 func (c *Courier) gathered(ctx context.Context, org fhir.Key, task string) (g referral, err error) {

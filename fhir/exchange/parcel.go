@@ -90,7 +90,7 @@ func (d *delivery) order() (out []fhir.Resource) {
 		case "Patient":
 			out = append(out, r)
 		case "DocumentReference":
-			if r.ID != summaryID(d.p.task(), 0) && !d.known.Types[r.Type].Create {
+			if r.Key != noteKey(d.p.task(), 0) && !d.known.Types[r.Type].Create {
 				continue
 			}
 			last = append(last, r)

@@ -20,17 +20,18 @@ const renewed = "Corrected referral note"
 const either = "either"
 
 // renewal enqueues the note of a referral to be brought up to date at the partner that
-// has it. Corrections that come together make one: it waits for the end of the minute,
-// in a lane of its own, so that it holds up nothing.
-func renewal(ctx context.Context, tx fhir.Tx, partner, task string, now time.Time) error {
+// has it, for a cause of its own: works that are named by their minute could be done by a
+// process whose clock is ahead before another has found all that changed in it. It waits
+// for the end of the minute, so that corrections that come together make one note, in a
+// lane of its own, so that it holds up nothing.
+func renewal(ctx context.Context, tx fhir.Tx, partner, task, cause string, now time.Time) error {
 	body, err := json.Marshal(job{Do: Renew, Task: task, Partner: partner})
 	if err != nil {
 		return fmt.Errorf("encode work: %w", err)
 	}
-	due := now.Truncate(time.Minute).Add(time.Minute)
 	return tx.Enqueue(ctx, fhir.Work{
-		ID:   fmt.Sprintf("%s/%s/%s@%d", Renew, partner, task, due.Unix()),
-		Lane: "note/" + task, Kind: Kind, Body: body, Due: due,
+		ID:   fmt.Sprintf("%s/%s/%s@%s", Renew, partner, task, cause),
+		Lane: "note/" + task, Kind: Kind, Body: body, Due: now.Truncate(time.Minute).Add(time.Minute),
 	})
 }
 
@@ -79,61 +80,71 @@ func (c *Courier) renew(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
-	if way == Creates && !known.Types["DocumentReference"].Update {
-		err = c.replace(ctx, to, known, p, n, l)
+	has, replaced := "", way == Creates && !known.Types["DocumentReference"].Update
+	if replaced {
+		has, err = c.replace(ctx, to, known, p, n, l)
 	} else {
-		err = c.change(ctx, to, n, l)
+		has, err = c.change(ctx, to, n, l)
 	}
-	if err != nil {
+	if err != nil || has == "" {
 		return err
 	}
-	return c.receipt(ctx, Renew+" "+n.sum, fhir.Head{Key: task.Key, Version: task.Version}, to)
+	// On record first: what the ledger says is there is not looked at again.
+	if err := c.receipt(ctx, Renew+" "+has, fhir.Head{Key: task.Key, Version: task.Version}, to); err != nil {
+		return err
+	}
+	err = c.note(ctx, j.Task, func(l *ledger) {
+		if l.Note = has; replaced {
+			l.Notes++
+		}
+	})
+	if err == nil && has != n.sum {
+		err = &fhir.Error{Code: fhir.Transient, Detail: "a note arrived that has changed again since; the next follows"}
+	}
+	return err
 }
 
-// change writes what the note says now into the one that the partner has. What the
-// partner removed is its own affair, and what has not arrived is not corrected.
-func (c *Courier) change(ctx context.Context, to Partner, n note, l ledger) error {
-	at := fhir.Key{Type: "DocumentReference", ID: summaryID(n.task.Key, l.Notes)}
+// change writes what the note says now into the one that the partner has. It returns the
+// sum of what the partner has then, "" if it has none: what it removed is its own affair,
+// and what has not arrived is not corrected.
+func (c *Courier) change(ctx context.Context, to Partner, n referralNote, l ledger) (has string, err error) {
+	at := noteKey(n.task.Key, l.Notes)
 	theirs, err := c.atPartner(ctx, to, n.task.ID, at)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if theirs.IsZero() {
 		if l.Delivered == 0 && c.Clock().Sub(l.Begun) < underWay {
-			return &fhir.Error{Code: fhir.Transient, Detail: "the note was sent and may yet arrive"}
+			err = &fhir.Error{Code: fhir.Transient, Detail: "the note was sent and may yet arrive"}
 		}
-		return nil
+		return "", err
 	}
-	doc, err := n.resource(at, renewed)
+	doc, err := n.resource(at, renewed, fhir.Key{})
 	if err != nil {
-		return err
+		return "", err
 	}
 	doc, err = with(theirs, doc, []string{"meta", "date", "description", "securityLabel", "content"})
-	if err != nil {
-		return err
+	if err != nil || fhir.SameContent(doc, theirs) {
+		return n.sum, err
 	}
-	if !fhir.SameContent(doc, theirs) {
-		if err := c.note(ctx, n.task.ID, func(l *ledger) { l.Note = either }); err != nil {
-			return err
-		}
-		if _, err := c.Channel.Put(ctx, to, doc, theirs.Version); err != nil {
-			return err
-		}
+	if err := c.note(ctx, n.task.ID, func(l *ledger) { l.Note = either }); err != nil {
+		return "", err
 	}
-	return c.note(ctx, n.task.ID, func(l *ledger) { l.Note = n.sum })
+	_, err = c.Channel.Put(ctx, to, doc, theirs.Version)
+	return n.sum, err
 }
 
-// replace creates a note in place of the one that a partner has and cannot change. One
-// that was sent and may have arrived is looked for first; if it has, and what it should
-// say has changed again, the work is tried once more.
-func (c *Courier) replace(ctx context.Context, to Partner, known capability, p *pack, n note, l ledger) error {
+// replace creates a note in place of the one that a partner has and cannot change, and
+// returns the sum of what the partner has then, "" while the first is on its way. One that
+// was sent before is not made twice: of it the sum is told that it was sent with.
+func (c *Courier) replace(ctx context.Context, to Partner, known capability, p *pack, n referralNote, l ledger) (has string, err error) {
 	d := &delivery{Courier: c, to: to, known: known, p: p}
 	if err := d.load(ctx, n.task.ID); err != nil {
-		return err
+		return "", err
 	}
-	before := fhir.Key{Type: "DocumentReference", ID: summaryID(n.task.Key, l.Notes)}
+	before, at := noteKey(n.task.Key, l.Notes), noteKey(n.task.Key, l.Notes+1)
 	if d.Posted[before.String()].State != there {
-		return nil // the delivery goes on, and ends with a look at what has changed
+		return "", nil // the delivery goes on, and ends with a look at what has changed
 	}
 	p.in = map[fhir.Key]bool{} // nothing goes along in one body
 	for ours, s := range d.Posted {
@@ -142,35 +153,19 @@ func (c *Courier) replace(ctx context.Context, to Partner, known capability, p *
 			p.home[k] = home
 		}
 	}
-	at := fhir.Key{Type: "DocumentReference", ID: summaryID(n.task.Key, l.Notes+1)}
-	doc, err := n.resource(at, renewed)
+	doc, err := n.resource(at, renewed, before)
 	if err != nil {
-		return err
+		return "", err
 	}
-	o := fhir.NewObject()
-	for name, v := range doc.Root().Members() {
-		o.Set(name, v)
+	has = l.Renewed
+	if d.Posted[at.String()].State == "" {
+		has = n.sum
+		if err := c.note(ctx, n.task.ID, func(l *ledger) { l.Note, l.Renewed = either, n.sum }); err != nil {
+			return "", err
+		}
 	}
-	o.Set("relatesTo", []*fhir.Object{fhir.NewObject().Set("code", "replaces").Set("target", before)})
-	if doc, err = o.Resource(); err != nil {
-		return err
-	}
-	says := n.sum
-	if d.Posted[at.String()].State == unknown {
-		says = l.Renewed
-	} else if err := c.note(ctx, n.task.ID, func(l *ledger) { l.Note, l.Renewed = either, n.sum }); err != nil {
-		return err
-	}
-	if _, err := d.bring(ctx, doc); err != nil {
-		return err
-	}
-	if err := c.note(ctx, n.task.ID, func(l *ledger) { l.Note, l.Notes = says, l.Notes+1 }); err != nil {
-		return err
-	}
-	if says != n.sum {
-		return &fhir.Error{Code: fhir.Transient, Detail: "a note arrived that has changed again since; the next follows"}
-	}
-	return nil
+	_, err = d.bring(ctx, doc)
+	return has, err
 }
 
 // present reads what was delivered as it is now, but for what is gone or has turned out

@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"encoding/base64"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -126,5 +127,54 @@ func TestACorrectionThatIsTakenBackBeforeItIsHeardOfIsTakenBackInTheNote(t *test
 	w.settle()
 	if note, page, _ := w.noteAt(); note.Version != 3 || strings.Contains(page, "Rest well") {
 		t.Errorf("version %d: %s", note.Version, page)
+	}
+}
+
+func TestWhatThePartnerRemovedIsNotSentAndNotOnRecordAsSent(t *testing.T) {
+	w, _ := joined(t, newParts(t))
+	task := w.clinic.referral("1", "requested")
+	w.settle()
+	before := len(w.clinic.find("Provenance", "target", task.String()))
+	note, _, _ := w.noteAt()
+	if a := w.hospital.serve(w.hospital.staff, http.MethodDelete, note.Key.String(), nil, nil); a.Status/100 != 2 {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	w.clinic.amend("Goal/g1", "Sleep", "Rest well")
+	w.settle()
+	if n := len(w.clinic.find("Provenance", "target", task.String())); n != before {
+		t.Errorf("%d records say that something of the referral was sent", n-before)
+	}
+}
+
+// Two processes share the works, and one clock is ahead: what changes after the one has
+// done the work of a minute is not taken for done by the other, in whose eyes that minute
+// goes on.
+func TestACorrectionIsNotLostBetweenTwoClocks(t *testing.T) {
+	w, _ := joined(t, newParts(t))
+	w.clinic.referral("1", "requested")
+	w.settle()
+	once := func() {
+		t.Helper()
+		for range 3 {
+			if _, err := w.clinic.courier.Once(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	minute := w.now.Truncate(time.Minute)
+	w.now = minute.Add(10 * time.Second)
+	w.clinic.amend("Goal/g1", "Sleep", "Rest well")
+	once()
+	w.now = minute.Add(time.Minute)
+	once()
+	if _, page, _ := w.noteAt(); !strings.Contains(page, "Rest well") {
+		t.Fatal("the first correction did not arrive")
+	}
+	w.now = minute.Add(40 * time.Second)
+	w.clinic.amend("Goal/g1", "Rest well", "Work again")
+	once()
+	w.settle()
+	if _, page, _ := w.noteAt(); !strings.Contains(page, "Work again") {
+		t.Errorf("the note says %s", page)
 	}
 }

@@ -141,7 +141,7 @@ func (c *Courier) behind(ctx context.Context, to Partner, task string, ks []fhir
 		if !noted {
 			return nil
 		}
-		return renewal(ctx, tx, to.Name, task, c.Clock())
+		return renewal(ctx, tx, to.Name, task, fmt.Sprintf("%d-after-%s", at, task), c.Clock())
 	})
 }
 

@@ -10,15 +10,15 @@ import (
 	"rapport/fhir/document"
 )
 
-// note is a referral as a document that a partner gets.
-type note struct {
+// referralNote is a referral as a document that a partner gets.
+type referralNote struct {
 	task fhir.Resource
 	doc  *document.Referral
 	sum  string // of what people read in it
 }
 
 // summary makes the note of what is released and of nothing else; at is when it was so.
-func (p *pack) summary(task fhir.Resource, released []fhir.Resource, withheld bool, at time.Time) (n note, err error) {
+func (p *pack) summary(task fhir.Resource, released []fhir.Resource, withheld bool, at time.Time) (n referralNote, err error) {
 	in := document.Input{Base: p.base, Withheld: withheld, At: at}
 	for _, r := range released {
 		shown, err := p.shown(r)
@@ -37,8 +37,8 @@ func (p *pack) summary(task fhir.Resource, released []fhir.Resource, withheld bo
 
 // resource returns the note as a DocumentReference: a page that people read and the
 // Bundle that programs do, both within it, since that is what every partner takes. It is
-// the same for the same note.
-func (n note) resource(k fhir.Key, title string) (fhir.Resource, error) {
+// the same for the same note. replaces is one that it stands in place of, if any.
+func (n referralNote) resource(k fhir.Key, title string, replaces fhir.Key) (fhir.Resource, error) {
 	page, err := n.doc.Page()
 	if err != nil {
 		return fhir.Resource{}, err
@@ -56,6 +56,10 @@ func (n note) resource(k fhir.Key, title string) (fhir.Resource, error) {
 	for _, l := range n.doc.Security() {
 		labels = append(labels, fhir.NewObject().Set("coding", []fhir.Node{l}))
 	}
+	var relates []*fhir.Object
+	if !replaces.IsZero() {
+		relates = append(relates, fhir.NewObject().Set("code", "replaces").Set("target", replaces))
+	}
 	description := title
 	if n.doc.Notice != "" {
 		description += ". " + n.doc.Notice
@@ -69,6 +73,7 @@ func (n note) resource(k fhir.Key, title string) (fhir.Resource, error) {
 		Set("subject", task.Get("for")).
 		Set("date", n.doc.At).
 		Set("author", author).
+		Set("relatesTo", relates).
 		Set("description", description).
 		Set("securityLabel", labels).
 		Set("content", []*fhir.Object{
@@ -79,19 +84,20 @@ func (n note) resource(k fhir.Key, title string) (fhir.Resource, error) {
 		Resource()
 }
 
-// summaryID names the note of a Task: however often it is sent, it is one. n counts those
+// noteKey names the note of a Task: however often it is sent, it is one. n counts those
 // that were made in place of it at a partner that changes none.
-func summaryID(task fhir.Key, n int) string {
-	if n == 0 {
-		return uuid("document " + task.String())
+func noteKey(task fhir.Key, n int) fhir.Key {
+	name := "document " + task.String()
+	if n > 0 {
+		name += fmt.Sprint(" ", n)
 	}
-	return uuid(fmt.Sprintf("document %s %d", task, n))
+	return fhir.Key{Type: "DocumentReference", ID: uuid(name)}
 }
 
 // isNote reports whether a document is the note of a Task, or one of those in its place.
 func isNote(doc, task fhir.Key, notes int) bool {
 	for n := range notes + 1 {
-		if doc.ID == summaryID(task, n) {
+		if doc == noteKey(task, n) {
 			return true
 		}
 	}

@@ -17,8 +17,8 @@ type Mapper interface {
 	// Superseded lists what an earlier version of the record may have given and this
 	// one does not.
 	Superseded(practice.Record) ([]fhir.Key, error)
-	// Told keeps what was said meanwhile of an exercise whose Task is written again.
-	Told(rec *practice.Exercise, stored, task fhir.Resource) (merged fhir.Resource, left string, err error)
+	// UnderWay keeps what others have said meanwhile of a record that is written again.
+	UnderWay(ctx context.Context, tx fhir.Tx, rec practice.Record, res fhir.Resource) (merged fhir.Resource, left string, err error)
 	// KeyOf returns the resource that stands for a record, ID one of another type.
 	KeyOf(practice.SourceKey) fhir.Key
 	ID(typ, system, key string, sub ...string) fhir.Key

@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"rapport/fhir"
-	"rapport/fhir/exchange"
-	"rapport/mapping/practice"
 	"rapport/mapping/site"
 )
 
@@ -139,7 +137,7 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 			if err := asked.put(ctx, tx, r, res); err != nil {
 				return effects{}, err
 			}
-			res, err := r.underWay(ctx, tx, u.native[i], res)
+			res, _, err := r.Mapper.UnderWay(ctx, tx, u.native[i], res)
 			if err != nil {
 				return effects{}, err
 			}
@@ -176,31 +174,6 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 		}
 	}
 	return out, nil
-}
-
-// underWay keeps, in a referral or an exercise that is imported again, what its receiver
-// or the client has said of it meanwhile: the practice system that wrote the export need
-// not know of it.
-func (r *run) underWay(ctx context.Context, tx fhir.Tx, rec practice.Record, res fhir.Resource) (fhir.Resource, error) {
-	exercise, told := rec.(*practice.Exercise)
-	_, referral := rec.(*practice.Referral)
-	if !(referral || told) || res.Type != "Task" && res.Type != "ServiceRequest" {
-		return res, nil
-	}
-	stored, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: res.Type, ID: res.ID}).Read(ctx, res.Key)
-	if absent(err) {
-		return res, nil
-	}
-	if err != nil {
-		return res, err
-	}
-	var merged fhir.Resource
-	if told {
-		merged, _, err = r.Mapper.Told(exercise, stored, res)
-	} else {
-		merged, _, err = exchange.UnderWay(stored, res)
-	}
-	return merged, err
 }
 
 // stored counts a unit that is committed.

@@ -123,7 +123,7 @@ func (m *Monitor) wanted(ctx context.Context, r fhir.Reader, client fhir.Key, no
 			out = append(out, wanted{task: t, moved: true})
 			continue
 		case err == nil && rests(old): // the response was an error, or the plan asks again
-			t, err := task(it, now)
+			t, err := again(old, it, now)
 			if err != nil {
 				return nil, err
 			}

@@ -74,6 +74,7 @@ func TestAResponseThatWasAnErrorRaisesItsTaskAgain(t *testing.T) {
 	w.pass()
 	w.answered("r1", "ida", "phq-9", "2026-03-05", "completed")
 	w.at("2026-03-06T12:00:00Z")
+	w.put(strings.Replace(string(w.tasks("")[0].Body()), `"requested"`, `"requested","note":[{"text":"Rang twice."}]`, 1))
 	w.pass()
 	w.answered("r1", "ida", "phq-9", "2026-03-05", "entered-in-error")
 	if sum := w.pass(); sum != (monitoring.Tally{Clients: 1, Raised: 1}) || w.statuses() != "2026-03-01 requested" {
@@ -81,6 +82,9 @@ func TestAResponseThatWasAnErrorRaisesItsTaskAgain(t *testing.T) {
 	}
 	if why := w.tasks("mira")[0].Root().Get("statusReason"); why.Exists() {
 		t.Errorf("it still says %s", why.Raw())
+	}
+	if w.tasks("mira")[0].Root().Get("note").Len() != 1 {
+		t.Error("what a person wrote on it is gone")
 	}
 	// What a person has closed is theirs.
 	task := w.tasks("")[0]

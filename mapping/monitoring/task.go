@@ -88,6 +88,21 @@ func rests(t fhir.Resource) bool {
 	return false
 }
 
+// again raises a Task that a pass has put to rest.
+func again(t fhir.Resource, it Item, now time.Time) (fhir.Resource, error) {
+	o := fhir.NewObject()
+	for name, v := range t.Root().Members() {
+		if name != "statusReason" {
+			o.Set(name, v)
+		}
+	}
+	t, err := o.Resource()
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	return changed(t, fhir.NewObject().Set("status", "requested").Set("lastModified", now).Set("owner", it.owner))
+}
+
 // changed sets elements of a Task and leaves the others as they are.
 func changed(t fhir.Resource, with *fhir.Object) (fhir.Resource, error) {
 	n, err := fhir.ParseNode(with.JSON())

@@ -1,13 +1,42 @@
 package mapping
 
 import (
+	"context"
 	"slices"
 
 	"rapport/fhir"
+	"rapport/fhir/exchange"
 	"rapport/mapping/practice"
 )
 
-// Told puts what was said of an exercise meanwhile, by the client as a rule, into its
+// UnderWay keeps, in a resource of a record that is written again, what others have said
+// of it meanwhile: in a referral its receiver ([exchange.UnderWay]), in an exercise the
+// client. The practice system that wrote the record need not know of it. left is the
+// status of a Task that was left as it is, "" where the record's stands. What a record of
+// another kind gives is returned as it came, and so is what is not there yet.
+func (m *Mapper) UnderWay(ctx context.Context, tx fhir.Tx, rec practice.Record, res fhir.Resource) (merged fhir.Resource, left string, err error) {
+	exercise, told := rec.(*practice.Exercise)
+	_, referral := rec.(*practice.Referral)
+	if !told && !referral || res.Type != "Task" && res.Type != "ServiceRequest" {
+		return res, "", nil
+	}
+	stored, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: res.Type, ID: res.ID}).Read(ctx, res.Key)
+	switch {
+	case fhir.Is(err, fhir.NotFound), fhir.Is(err, fhir.Deleted):
+		return res, "", nil
+	case err != nil:
+		return res, "", err
+	case told:
+		return m.told(exercise, stored, res)
+	}
+	merged, left, err = exchange.UnderWay(stored, res)
+	if res.Type != "Task" {
+		left = ""
+	}
+	return merged, left, err
+}
+
+// told puts what was said of an exercise meanwhile, by the client as a rule, into its
 // Task that the practice system writes again. That system seldom knows: its «requested»
 // takes nothing back from an exercise that is done, and a report stays that the client
 // gave by itself. What the record says takes effect where it goes further (done, taken
@@ -15,7 +44,7 @@ import (
 //
 // stored and task are the Task as it is and as the record gives it. left is the status
 // that was left as it is, "" where the record's stands.
-func (m *Mapper) Told(rec *practice.Exercise, stored, task fhir.Resource) (merged fhir.Resource, left string, err error) {
+func (m *Mapper) told(rec *practice.Exercise, stored, task fhir.Resource) (merged fhir.Resource, left string, err error) {
 	own := m.idOf(rec.Kind(), "QuestionnaireResponse", m.systemOf(rec.System), rec.BusinessKey, "report")
 	reported := false // by the record
 	var theirs []fhir.Node
