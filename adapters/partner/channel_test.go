@@ -135,7 +135,7 @@ func TestAPartnerThatHangsIsLeft(t *testing.T) {
 func TestAfterFiveFailuresNothingIsSentUntilOneTryWorks(t *testing.T) {
 	f := newFar(t)
 	ch, to := f.channel()
-	ch.peers["far"].breaker = circuitbreaker.NewBuilder[any]().WithFailureThreshold(5).WithSuccessThreshold(1).WithDelay(50 * time.Millisecond).Build()
+	ch.peers["far"].breaker = circuitbreaker.NewBuilder[any]().WithFailureThreshold(5).WithSuccessThreshold(1).WithDelay(time.Second).Build()
 	f.answers(http.StatusServiceUnavailable, "")
 	send := func() error {
 		_, err := ch.Transact(t.Context(), to, resource(t, pack))
@@ -149,14 +149,14 @@ func TestAfterFiveFailuresNothingIsSentUntilOneTryWorks(t *testing.T) {
 	if n := f.count("POST /fhir"); n != 5 {
 		t.Errorf("%d requests of 10 were sent", n)
 	}
-	time.Sleep(60 * time.Millisecond)
+	time.Sleep(1100 * time.Millisecond)
 	if send(); f.count("POST /fhir") != 6 {
 		t.Errorf("%d requests after the pause", f.count("POST /fhir"))
 	}
 	if send(); f.count("POST /fhir") != 6 {
 		t.Error("a failed try opened the door")
 	}
-	time.Sleep(60 * time.Millisecond)
+	time.Sleep(1100 * time.Millisecond)
 	f.answers(http.StatusOK, `{"resourceType":"Bundle","type":"transaction-response"}`)
 	for range 3 {
 		if err := send(); err != nil {

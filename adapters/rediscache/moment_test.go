@@ -221,10 +221,10 @@ func TestATieThatWentElsewhereIsForgottenThere(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(3 * rediscache.Poll)
-	if ps, _ := known(t, there); len(ps.Relations) != 0 {
-		t.Errorf("there %v is known of the tie", ps.Relations)
-	}
+	within(t, "nothing is known there of the tie", func() bool {
+		ps, _ := known(t, there)
+		return len(ps.Relations) == 0
+	})
 }
 
 // brokenFeed is a store whose changes cannot be followed from some moment on.

@@ -86,17 +86,19 @@ func TestASecondReadIssuesNoStatement(t *testing.T) {
 	if text, found := read(t, c); text != "first" || found != 1 || requests.Load() == 0 {
 		t.Fatalf("read %q, found %d, after %d statements", text, found, requests.Load())
 	}
-	time.Sleep(3 * rediscache.Poll) // what was written came by in the Feed: it is known to be ours
-	read(t, c)
-	requests.Store(0)
-	for range 5 {
-		if text, found := read(t, c); text != "first" || found != 1 {
-			t.Fatalf("read %q, found %d", text, found)
+	// Once what was written came by in the Feed it is known to be ours. A cache that a busy
+	// machine kept from following the Feed for a second asks anew, so this may take a while.
+	until(t, "reading again issues no statement", func() bool {
+		time.Sleep(3 * rediscache.Poll)
+		read(t, c)
+		requests.Store(0)
+		for range 5 {
+			if text, found := read(t, c); text != "first" || found != 1 {
+				t.Fatalf("read %q, found %d", text, found)
+			}
 		}
-	}
-	if n := requests.Load(); n != 0 {
-		t.Errorf("reading again issued %d statements", n)
-	}
+		return requests.Load() == 0
+	})
 	if background.Load() == 0 {
 		t.Error("the feed was followed without a statement: what was counted?")
 	}

@@ -80,18 +80,22 @@ func TestAKilledExportGoesOnWithoutGapsAndRepeats(t *testing.T) {
 }
 
 func TestAJobIsRunByOneProcessAtATime(t *testing.T) {
-	w := newWorld(t, atOnce)
+	held := func(c *bulk.Config) {
+		atOnce(c)
+		c.Limits.Lock = 2 * time.Second // a busy machine may be late by one of them
+	}
+	w := newWorld(t, held)
 	w.load(practice()...)
 	w.now = time.Now()
 	status := w.start("import", "GET $export")
 	first := w.exports
-	w.serve(atOnce)
+	w.serve(held)
 	second := w.exports
 	inside := 0
 	first.CrashAt(func(point string) error {
 		if inside++; inside == 1 {
-			time.Sleep(700 * time.Millisecond) // longer than the lock, which is kept up
-			w.move(time.Second)
+			time.Sleep(3 * time.Second) // longer than the lock, which is kept up
+			w.move(4 * time.Second)
 			n, err := second.Once(t.Context())
 			if err != nil || n != 1 {
 				t.Errorf("the work did not come up again: %d %v", n, err)

@@ -228,7 +228,7 @@ func TestTheCourierIsWokenWhenThereIsWork(t *testing.T) {
 	w.clinic.referral("1", "requested")
 	select {
 	case <-w.clinic.wake:
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nobody was woken")
 	}
 	if n, err := w.clinic.courier.Once(t.Context()); n != 1 || err != nil {

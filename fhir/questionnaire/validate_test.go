@@ -125,7 +125,7 @@ func TestConditionsThatGoInCirclesEnd(t *testing.T) {
 	q := parse(t, `{"resourceType":"Questionnaire","status":"active","url":"urn:form","item":[`+strings.Join(items, ",")+`]}`)
 	start := time.Now()
 	issues := Validate(q, parse(t, answers("completed", strings.Join(given, ","))))
-	if took := time.Since(start); took > 5*time.Second || len(issues) != 1 || issues[0].Code != fhir.TooCostly {
+	if took := time.Since(start); took > 20*time.Second || len(issues) != 1 || issues[0].Code != fhir.TooCostly {
 		t.Errorf("took %v, issues %v; want one, too-costly", took, issues)
 	}
 }
