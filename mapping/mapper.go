@@ -181,13 +181,9 @@ func (d *reader) record(typ string) practice.Record {
 
 // Superseded lists resources that an earlier version of a record may have given
 // and this one does not: the Encounter of a session that is now a no-show, the
-// Procedure of a technique that was taken back. Whoever stores a changed record
-// withdraws those of them that are there.
-func (m *Mapper) Superseded(rec practice.Record) ([]fhir.Key, error) {
-	now, err := m.ToFHIR(rec)
-	if err != nil {
-		return nil, err
-	}
+// Procedure of a technique that was taken back. now is what ToFHIR made of this one.
+// Whoever stores a changed record withdraws those of them that are there.
+func (m *Mapper) Superseded(rec practice.Record, now []fhir.Resource) []fhir.Key {
 	o := practice.OriginOf(rec)
 	id := func(typ string, sub ...string) fhir.Key {
 		return m.idOf(rec.Kind(), typ, m.systemOf(o.System), o.BusinessKey, sub...)
@@ -228,7 +224,7 @@ func (m *Mapper) Superseded(rec practice.Record) ([]fhir.Key, error) {
 	}
 	return slices.DeleteFunc(ks, func(k fhir.Key) bool {
 		return slices.ContainsFunc(now, func(r fhir.Resource) bool { return r.Key == k })
-	}), nil
+	})
 }
 
 // maxRepeats is how often a phase may come in one plan.

@@ -146,7 +146,7 @@ func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r rece
 		}
 		ws = append(ws, w)
 	}
-	gone, err := j.withdraw(ctx, tx, &derived)
+	gone, err := j.withdraw(ctx, tx, rs, &derived)
 	if err != nil {
 		return r, err
 	}
@@ -198,12 +198,8 @@ func (w witness) Derive(ctx context.Context, parent fhir.Head, rs ...fhir.Resour
 // withdraw takes back what an earlier version of the record gave and this one does
 // not, and what followed from it: the Encounter of a session that was a no-show after
 // all, the answers of a response that are mere scores now.
-func (j *job) withdraw(ctx context.Context, tx fhir.Tx, derived *[]fhir.Written) (out []fhir.Written, err error) {
-	keys, err := j.mapper.Superseded(j.record)
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range keys {
+func (j *job) withdraw(ctx context.Context, tx fhir.Tx, rs []fhir.Resource, derived *[]fhir.Written) (out []fhir.Written, err error) {
+	for _, k := range j.mapper.Superseded(j.record, rs) {
 		_, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
 		if absent(err) {
 			continue

@@ -15,8 +15,8 @@ type Mapper interface {
 	// ToFHIR returns the resources that a record stands for, the record itself first.
 	ToFHIR(practice.Record) ([]fhir.Resource, error)
 	// Superseded lists what an earlier version of the record may have given and this
-	// one does not.
-	Superseded(practice.Record) ([]fhir.Key, error)
+	// one, of which these are the resources, does not.
+	Superseded(practice.Record, []fhir.Resource) []fhir.Key
 	// UnderWay keeps what others have said meanwhile of a record that is written again.
 	UnderWay(ctx context.Context, tx fhir.Tx, rec practice.Record, res fhir.Resource) (merged fhir.Resource, left string, err error)
 	// KeyOf returns the resource that stands for a record, ID one of another type.
@@ -72,7 +72,7 @@ var shifts = map[string]bool{"session": true, "response": true}
 // the Encounter of a session that turns out to have been cancelled. Nothing is
 // looked for where the record is as it was; where it is new only the one resource
 // that may have stood for it in its place.
-func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, es []fhir.Effect, out *effects) ([]fhir.Key, error) {
+func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, rs []fhir.Resource, es []fhir.Effect, out *effects) ([]fhir.Key, error) {
 	fresh, same := es[0] == fhir.Created, true
 	for _, e := range es {
 		same = same && e != fhir.Created && e != fhir.Updated
@@ -80,12 +80,8 @@ func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, 
 	if same || fresh && !shifts[native.Kind()] {
 		return nil, nil
 	}
-	ks, err := r.Mapper.Superseded(native)
-	if err != nil {
-		return nil, err
-	}
 	var gone []fhir.Key
-	for i, k := range ks {
+	for i, k := range r.Mapper.Superseded(native, rs) {
 		w, err := tx.As(fhir.Act{Interaction: fhir.Delete, Type: k.Type, ID: k.ID}).Delete(ctx, k, fhir.Condition{})
 		switch {
 		case err != nil:

@@ -154,7 +154,7 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 				return effects{}, err
 			}
 		}
-		gone, err := r.withdraw(ctx, tx, u.native[i], out.of[i], &out)
+		gone, err := r.withdraw(ctx, tx, u.native[i], u.fhir[i], out.of[i], &out)
 		if err != nil {
 			return effects{}, err
 		}

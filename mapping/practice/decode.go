@@ -224,7 +224,7 @@ func (j *judgement) say(e *jsonschema.ValidationError, c fhir.Code, format strin
 			continue
 		}
 		n = n.Get(token)
-		path += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(plain(token))
+		path += pointer(token)
 	}
 	if path == "" {
 		path = "/"
@@ -236,6 +236,11 @@ func (j *judgement) say(e *jsonschema.ValidationError, c fhir.Code, format strin
 		col = start - bytes.LastIndexByte(j.body[:start], '\n')
 	}
 	j.list = append(j.list, fhir.Errorf(c, path, "line %d, column %d: "+format, append([]any{line, col}, args...)...))
+}
+
+// pointer is a member's name as a step of a JSON Pointer (RFC 6901 section 3).
+func pointer(name string) string {
+	return "/" + strings.ReplaceAll(strings.ReplaceAll(plain(name), "~", "~0"), "/", "~1")
 }
 
 // plain shows a member's name if it looks like one: anything else may be content
