@@ -37,7 +37,8 @@
 // Types, parameters and systems, which repeat, are integers.
 //
 // Writers of a tenant come one after the other, in both databases: closures run in
-// savepoints of one transaction and share its COMMIT, the only sync. Nobody is told a
+// savepoints of one transaction and share its COMMIT, the only sync. (In SQLite the
+// first has the transaction itself to be taken back by.) Nobody is told a
 // result or an error before it, for both may rest on a neighbour's write. If it fails, a
 // closure panics or a statement fails, the closures run again one by one. Serial writers
 // need no conflict detection, no lock for a conditional create and no retries, and their

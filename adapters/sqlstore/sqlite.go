@@ -29,6 +29,7 @@ type conn struct {
 	*sqlite3.Conn
 	prepared map[string]*sqlite3.Stmt
 	told     func(context.Context)
+	first    bool // no closure of the transaction has ended well yet
 }
 
 // maxPrepared statements are kept; searches make new ones.

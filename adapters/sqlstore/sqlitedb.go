@@ -87,11 +87,36 @@ func (d *sqlite) update(ctx context.Context, _ int64, f func(session) error) err
 	return d.line.update(ctx, f)
 }
 
-func (c *conn) begin() error    { return c.do(`BEGIN IMMEDIATE`) }
-func (c *conn) save() error     { return c.do(`SAVEPOINT s`) }
-func (c *conn) keep() error     { return c.do(`RELEASE s`) }
-func (c *conn) takeBack() error { return errors.Join(c.do(`ROLLBACK TO s`), c.do(`RELEASE s`)) }
-func (c *conn) commit() error   { return c.do(`COMMIT`) }
+func (c *conn) begin() error {
+	c.first = true
+	return c.do(`BEGIN IMMEDIATE`)
+}
+
+// save makes no savepoint for the first closure: what has only itself to take back is
+// taken back by the transaction, and SQLite keeps no second copy of each page meanwhile.
+func (c *conn) save() error {
+	if c.first {
+		return nil
+	}
+	return c.do(`SAVEPOINT s`)
+}
+
+func (c *conn) keep() error {
+	if c.first {
+		c.first = false
+		return nil
+	}
+	return c.do(`RELEASE s`)
+}
+
+func (c *conn) takeBack() error {
+	if c.first {
+		return errors.Join(c.do(`ROLLBACK`), c.begin())
+	}
+	return errors.Join(c.do(`ROLLBACK TO s`), c.do(`RELEASE s`))
+}
+
+func (c *conn) commit() error { return c.do(`COMMIT`) }
 
 // lost: SQLite rolls back by itself when the disk is full, memory is out, or I/O fails.
 func (c *conn) lost() bool { return c.GetAutocommit() }
