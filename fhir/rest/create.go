@@ -48,7 +48,7 @@ func (rt *Router) create(ctx context.Context, r *Request, typ string, links *lin
 	}, nil
 }
 
-// content parses, resolves the links of and validates what was sent.
+// content parses, resolves the links of and validates what was sent, which must be whole.
 func (rt *Router) content(ctx context.Context, body []byte, typ string, links *links) (fhir.Resource, error) {
 	res, err := fhir.Parse(body)
 	if err != nil {
@@ -69,7 +69,7 @@ func (rt *Router) content(ctx context.Context, body []byte, typ string, links *l
 	if err := rt.Validate.Check(ctx, judged); err != nil {
 		return fhir.Resource{}, err
 	}
-	return res, nil
+	return res, whole(res)
 }
 
 // criteria reads the parameters that name one resource.

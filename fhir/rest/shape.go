@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -165,6 +166,18 @@ func within(n fhir.Node, of *spec.Element) *fhir.Object {
 		}
 	}
 	return o
+}
+
+// whole refuses to write what says that it is a part: all that it leaves out would be lost.
+func whole(r fhir.Resource) error {
+	i := 0
+	for t := range r.Root().At("meta", "tag").Elements() {
+		if t.Get("system").Text() == observationValue && t.Get("code").Text() == "SUBSETTED" {
+			return fhir.Errorf(fhir.BusinessRule, fmt.Sprintf("%s.meta.tag[%d]", r.Type, i), "This is a part of a resource, as _elements and _summary show it; writing it would erase the rest. Read the whole resource and change that.")
+		}
+		i++
+	}
+	return nil
 }
 
 const observationValue = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
