@@ -102,10 +102,12 @@ type Tx interface {
 
 // Condition must hold for a write.
 type Condition struct {
-	IfMatch       int64  // the current version; 0: any. Otherwise [Stale]
-	IfNoneExist   *Query // create only if nothing visible matches; one match is returned as Existing; more: [Multiple]
-	MustCreate    bool   // [Duplicate] if the id is in use, visible or not
-	SkipUnchanged bool   // the same content apart from server-owned meta makes no version
+	IfMatch        int64  // the current version; 0: any. Otherwise [Stale]
+	IfMatchAny     bool   // [Stale] unless a version is there that the caller sees; where such a write is [NotFound] anyhow, that
+	IfNoneMatchAny bool   // [Stale] if a version is there that the caller sees
+	IfNoneExist    *Query // create only if nothing visible matches; one match is returned as Existing; more: [Multiple]
+	MustCreate     bool   // [Duplicate] if the id is in use, visible or not
+	SkipUnchanged  bool   // the same content apart from server-owned meta makes no version
 }
 
 // Effect is what a write did.

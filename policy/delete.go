@@ -23,6 +23,9 @@ func (w *writer) Delete(ctx context.Context, k fhir.Key, c fhir.Condition) (fhir
 		if c.IfMatch != 0 {
 			return fhir.Written{}, fhir.Missing(k)
 		}
+		if c.IfMatchAny {
+			return fhir.Written{}, nothingMatches()
+		}
 		return fhir.Written{Head: fhir.Head{Key: k}, Effect: fhir.Unchanged}, nil
 	}
 	v, err := w.may(ctx, ToDelete, mayDelete, k, b.head.Facts, "")

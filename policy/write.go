@@ -190,6 +190,9 @@ func (w *writer) mayReplace(ctx context.Context, b *before, r fhir.Resource, c f
 		return nil, nil // the id is a new one of ours; the store refuses one in use
 	}
 	if b.lives() && b.visible {
+		if c.IfNoneMatchAny {
+			return nil, &fhir.Error{Code: fhir.Stale, Detail: "The resource is there already, and If-None-Match: * asks to overwrite none. Read it, and update the version that you read."}
+		}
 		if c.IfMatch != 0 && c.IfMatch != b.head.Version {
 			// What the caller took for the present decides nothing; it reads again.
 			return nil, &fhir.Error{Code: fhir.Stale, Detail: "The resource has changed since the version that If-Match names. Read it again."}
@@ -213,8 +216,15 @@ func (w *writer) mayReplace(ctx context.Context, b *before, r fhir.Resource, c f
 		return nil, unwritable()
 	case c.IfMatch != 0 && !b.exists:
 		return nil, fhir.Missing(r.Key)
+	case c.IfMatchAny: // asked of those alone who see that nothing is there
+		return nil, nothingMatches()
 	}
 	return nil, nil
+}
+
+// nothingMatches answers If-Match: * where there is nothing that the caller sees.
+func nothingMatches() error {
+	return &fhir.Error{Code: fhir.Stale, Detail: "If-Match: * asks for a resource that is there, and there is none that you may see. Leave If-Match out to write without it."}
 }
 
 // mayChange decides about changing what is there and seen.

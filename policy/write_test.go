@@ -216,3 +216,41 @@ func TestATransactionThatFailsLeavesNothingButItsRecords(t *testing.T) {
 		t.Errorf("%d records of a transaction of two entries and a read", n)
 	}
 }
+
+func TestConditionsOnAnyVersionTellNothingOfWhatIsHidden(t *testing.T) {
+	p := open(t)
+	p.load(world()...)
+	ctx, mira, every := t.Context(), p.gate("mira"), p.gate("import")
+	remove := func(g fhir.Gate, id string, c fhir.Condition) (err error) {
+		return g.Update(ctx, fhir.Act{Interaction: fhir.Delete, Type: "Goal", ID: id}, func(tx fhir.Tx) error {
+			_, err := tx.Delete(ctx, k("Goal/"+id), c)
+			return err
+		})
+	}
+	p.load(string(goal(t, "gone", "anna", "active").Body()))
+	if err := remove(every, "gone", fhir.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	there, absent := fhir.Condition{IfMatchAny: true}, fhir.Condition{IfNoneMatchAny: true}
+	for _, id := range []string{"bert-goal", "free", "gone"} { // hidden, never there, no longer there
+		_, err := put(ctx, mira, goal(t, id, "anna", "active"), there)
+		refused(t, "update "+id+" if it is there", err, fhir.NotFound)
+		_, err = put(ctx, mira, goal(t, id, "anna", "active"), absent)
+		refused(t, "update "+id+" if it is not there", err, fhir.NotFound)
+		refused(t, "delete "+id+" if it is there", remove(mira, id, there), fhir.Stale)
+	}
+	for _, id := range []string{"free", "gone"} {
+		_, err := put(ctx, every, goal(t, id, "anna", "active"), there)
+		refused(t, "update "+id+" if it is there, seeing everything", err, fhir.Stale)
+	}
+	for name, g := range map[string]fhir.Gate{"mira": mira, "import": every} {
+		_, err := put(ctx, g, goal(t, "anna-goal", "anna", "completed"), absent)
+		refused(t, name+" updates what is there if it is not", err, fhir.Stale)
+		if _, err := put(ctx, g, goal(t, "anna-goal", "anna", "completed"), there); err != nil {
+			t.Errorf("%s updates what is there: %v", name, err)
+		}
+	}
+	if w, err := put(ctx, every, goal(t, "gone", "anna", "active"), absent); err != nil || w.Effect != fhir.Created {
+		t.Errorf("making again what is gone: effect %d, %v", w.Effect, err)
+	}
+}

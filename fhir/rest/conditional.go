@@ -51,7 +51,7 @@ func (rt *Router) conditionalUpdate(ctx context.Context, r *Request, typ string,
 	if err != nil {
 		return nil, err
 	}
-	match, err := ifMatch(r)
+	c, err := preconditions(r)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +75,10 @@ func (rt *Router) conditionalUpdate(ctx context.Context, r *Request, typ string,
 			switch {
 			case !found.IsZero() && res.ID != "" && res.ID != found.ID:
 				return Response{}, fhir.Errorf(fhir.Invalid, typ+".id", "The id in the body is another than that of the resource that meets the criteria; leave the id out.")
-			case found.IsZero() && match != 0:
-				return Response{}, &fhir.Error{Code: fhir.Stale, Detail: "Nothing that you may see meets the criteria, so no version of it can be the one that If-Match names."}
+			case found.IsZero() && (c.IfMatch != 0 || c.IfMatchAny):
+				return Response{}, unmet()
+			case !found.IsZero() && c.IfNoneMatchAny:
+				return Response{}, &fhir.Error{Code: fhir.Stale, Detail: "A resource meets the criteria already, and If-None-Match: * asks to overwrite none. Read it, and update the version that you read."}
 			case found.IsZero() && res.ID == "":
 				return rt.makes(ctx, tx, r, res, fresh, a)
 			}
@@ -89,9 +91,14 @@ func (rt *Router) conditionalUpdate(ctx context.Context, r *Request, typ string,
 			if res, err = res.Stamp(id, 1, rt.Clock()); err != nil {
 				return Response{}, err
 			}
-			return rt.put(ctx, tx.As(fhir.Act{Interaction: fhir.Update, Type: typ, ID: id}), r, res, fhir.Condition{IfMatch: match})
+			return rt.put(ctx, tx.As(fhir.Act{Interaction: fhir.Update, Type: typ, ID: id}), r, res, c)
 		},
 	}, nil
+}
+
+// unmet answers If-Match where nothing that the caller sees meets the criteria.
+func unmet() error {
+	return &fhir.Error{Code: fhir.Stale, Detail: "Nothing that you may see meets the criteria, so no version of it can be the one that If-Match names."}
 }
 
 // makes creates what no resource that the caller sees met.
@@ -111,7 +118,7 @@ func (rt *Router) conditionalDelete(r *Request, typ string) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	match, err := ifMatch(r)
+	c, err := preconditions(r)
 	if err != nil {
 		return nil, err
 	}
@@ -122,11 +129,14 @@ func (rt *Router) conditionalDelete(r *Request, typ string) (*plan, error) {
 			if err != nil {
 				return Response{}, err
 			}
-			if found.IsZero() {
+			switch {
+			case found.IsZero() && (c.IfMatch != 0 || c.IfMatchAny):
+				return Response{}, unmet()
+			case found.IsZero():
 				return rt.deleted(r, fhir.Written{}), nil
 			}
 			tx = tx.As(fhir.Act{Interaction: fhir.Delete, Type: typ, ID: found.ID})
-			return rt.remove(ctx, tx, r, found.Key, match)
+			return rt.remove(ctx, tx, r, found.Key, c)
 		},
 	}, nil
 }
@@ -140,8 +150,8 @@ func (rt *Router) criteriaOf(typ, s string) (fhir.Query, error) {
 	return rt.criteria(typ, vs)
 }
 
-func (rt *Router) remove(ctx context.Context, tx fhir.Tx, r *Request, k fhir.Key, match int64) (Response, error) {
-	w, err := tx.Delete(ctx, k, fhir.Condition{IfMatch: match})
+func (rt *Router) remove(ctx context.Context, tx fhir.Tx, r *Request, k fhir.Key, c fhir.Condition) (Response, error) {
+	w, err := tx.Delete(ctx, k, c)
 	if err != nil {
 		return Response{}, err
 	}

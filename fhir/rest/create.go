@@ -16,6 +16,9 @@ func (rt *Router) create(ctx context.Context, r *Request, typ string, links *lin
 	if err := plain(r.Query); err != nil {
 		return nil, err
 	}
+	if _, err := ifNoneMatch(r); err != nil {
+		return nil, err
+	}
 	res, err := rt.content(ctx, r.Body, typ, links)
 	if err != nil {
 		return nil, err

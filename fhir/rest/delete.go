@@ -14,14 +14,14 @@ func (rt *Router) delete(r *Request, k fhir.Key) (*plan, error) {
 	if err := plain(r.Query); err != nil {
 		return nil, err
 	}
-	match, err := ifMatch(r)
+	c, err := preconditions(r)
 	if err != nil {
 		return nil, err
 	}
 	return &plan{
 		act: fhir.Act{Interaction: fhir.Delete, Type: k.Type, ID: k.ID},
 		write: func(ctx context.Context, tx fhir.Tx, _ fhir.Resource) (Response, error) {
-			return rt.remove(ctx, tx, r, k, match)
+			return rt.remove(ctx, tx, r, k, c)
 		},
 	}, nil
 }

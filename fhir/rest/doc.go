@@ -6,6 +6,7 @@
 //	transaction.go batch.go capabilities.go
 //
 // conditional.go is what update, patch and delete do with criteria in place of an id;
+// precondition.go reads If-Match and If-None-Match of writes.
 // everything.go and validate.go are operations, and operation.go is how other packages
 // add theirs. shape.go (_elements, _summary), prefer.go and once.go (Idempotency-Key)
 // concern several interactions.
@@ -45,6 +46,10 @@
 // What is remembered of a request with an Idempotency-Key is what it did: statuses,
 // keys and versions. The answer that is told again is read again, through the gate:
 // whoever may no longer see it does not get it from a memory.
+//
+// Of what the caller does not see, If-Match: * and If-None-Match: * find nothing there.
+// Where an update of an id that is hidden, free or deleted is 404 to a caller, it is so
+// with them too: they turn only what would have succeeded into a 412 (RFC 9110 13.2.1).
 //
 // A patch is read, changed and written in one transaction, and its reading is decided
 // as reading: by "test" it tells what is there.

@@ -38,7 +38,7 @@ func onceOf(r *Request) (*once, error) {
 		return nil, &fhir.Error{Code: fhir.Invalid, Detail: "An Idempotency-Key is one value of up to 200 visible characters, such as a UUID."}
 	}
 	h := sha256.New()
-	for _, s := range []string{r.Method, r.Path, r.Query.Encode(), r.Header.Get("If-Match"), r.Header.Get("If-None-Exist"), string(r.Body)} {
+	for _, s := range []string{r.Method, r.Path, r.Query.Encode(), r.Header.Get("If-Match"), r.Header.Get("If-None-Match"), r.Header.Get("If-None-Exist"), string(r.Body)} {
 		h.Write([]byte(strconv.Itoa(len(s)) + ":" + s))
 	}
 	return &once{ks[0], hex.EncodeToString(h.Sum(nil))}, nil

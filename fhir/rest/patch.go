@@ -23,7 +23,7 @@ const (
 //
 // Source: https://hl7.org/fhir/R4/http.html#patch
 func (rt *Router) patch(r *Request, k fhir.Key) (*plan, error) {
-	match, err := ifMatch(r)
+	c, err := preconditions(r)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (rt *Router) patch(r *Request, k fhir.Key) (*plan, error) {
 			if found.IsZero() {
 				return Response{}, fhir.Missing(fhir.Key{})
 			}
-			return rt.patched(ctx, tx, r, found.Key, steps, match)
+			return rt.patched(ctx, tx, r, found.Key, steps, c)
 		}
 		return p, nil
 	}
@@ -54,19 +54,19 @@ func (rt *Router) patch(r *Request, k fhir.Key) (*plan, error) {
 		return nil, err
 	}
 	p.write = func(ctx context.Context, tx fhir.Tx, _ fhir.Resource) (Response, error) {
-		return rt.patched(ctx, tx, r, k, steps, match)
+		return rt.patched(ctx, tx, r, k, steps, c)
 	}
 	return p, nil
 }
 
 // patched reads, changes and writes. Reading is an act of its own: a patch tells by
 // "test" what a resource holds, so that whoever may only write may not patch (A30).
-func (rt *Router) patched(ctx context.Context, tx fhir.Tx, r *Request, k fhir.Key, steps jsonpatch.Patch, match int64) (Response, error) {
+func (rt *Router) patched(ctx context.Context, tx fhir.Tx, r *Request, k fhir.Key, steps jsonpatch.Patch, c fhir.Condition) (Response, error) {
 	before, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
 	if err != nil {
 		return Response{}, err
 	}
-	if match != 0 && match != before.Version {
+	if c.IfMatch != 0 && c.IfMatch != before.Version {
 		return Response{}, &fhir.Error{Code: fhir.Stale, Detail: "The resource has changed since the version that If-Match names. Read it again."}
 	}
 	body, err := steps.ApplyWithOptions(before.Body(), &jsonpatch.ApplyOptions{AccumulatedCopySizeLimit: maxPatchCopy})

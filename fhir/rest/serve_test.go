@@ -64,6 +64,26 @@ func TestParallelUpdatesOfOneVersionLetOneThrough(t *testing.T) {
 	}
 }
 
+func TestParallelUpdatesThatMayOverwriteNothingMakeOneResource(t *testing.T) {
+	p := newPlace(t, engineOf(t))
+	const callers = 20
+	statuses := make([]int, callers)
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			statuses[i] = p.ask(t, "PUT Patient/a", http.Header{"If-None-Match": {"*"}}, `{"resourceType":"Patient","id":"a"}`).Status
+		})
+	}
+	wg.Wait()
+	count := map[int]int{}
+	for _, s := range statuses {
+		count[s]++
+	}
+	if count[http.StatusCreated] != 1 || count[http.StatusPreconditionFailed] != callers-1 {
+		t.Errorf("statuses: %v", count)
+	}
+}
+
 func TestAFaultOfOursTellsNothing(t *testing.T) {
 	r := rest.Failure(storeFault{})
 	n, err := fhir.ParseNode(r.Body)
