@@ -169,7 +169,7 @@ func (rt *Router) deleted(r *Request, w fhir.Written) Response {
 	resp := Response{Status: http.StatusNoContent, Header: http.Header{}}
 	if w.Effect == fhir.Removed {
 		resp.Header.Set("ETag", etag(w.Version))
-		resp.did = w.Head
+		resp.did = w
 	}
 	if prefers(r.Header).give == "OperationOutcome" {
 		resp.Status, resp.Body = http.StatusOK, told("What the request names is not there, or no longer.")

@@ -102,7 +102,7 @@ func (rt *Router) put(ctx context.Context, tx fhir.Tx, r *Request, res fhir.Reso
 		}
 	}
 	h := versionHeader(w.Resource)
-	resp := Response{Status: http.StatusOK, Header: h, Body: prefers(r.Header).shown(w), did: w.Head}
+	resp := Response{Status: http.StatusOK, Header: h, Body: prefers(r.Header).shown(w), did: fhir.Written{Head: w.Head, Effect: w.Effect}}
 	if w.Effect == fhir.Created {
 		resp.Status = http.StatusCreated
 	}

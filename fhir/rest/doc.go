@@ -44,8 +44,9 @@
 // them in no URL.
 //
 // What is remembered of a request with an Idempotency-Key is what it did: statuses,
-// keys and versions. The answer that is told again is read again, through the gate:
-// whoever may no longer see it does not get it from a memory.
+// keys, versions and effects. The answer that is told again is read again, through the gate:
+// whoever may no longer see it does not get it from a memory. A deletion is told again to
+// whoever may still delete. How an answer is told is for the Prefer of each request.
 //
 // Of what the caller does not see, If-Match: * and If-None-Match: * find nothing there.
 // Where an update of an id that is hidden, free or deleted is 404 to a caller, it is so

@@ -52,9 +52,10 @@ type kept struct {
 
 // result is what one write did.
 type result struct {
-	Status  int    `json:"status"`
-	Key     string `json:"key,omitempty"`
-	Version int64  `json:"version,omitempty"`
+	Status  int         `json:"status"`
+	Key     string      `json:"key,omitempty"`
+	Version int64       `json:"version,omitempty"`
+	Effect  fhir.Effect `json:"effect,omitempty"`
 }
 
 // recall returns the answer to the request that came first; false if this is it.
@@ -78,7 +79,7 @@ func (o *once) remember(ctx context.Context, tx fhir.Tx, rs ...Response) error {
 	for _, r := range rs {
 		d := result{Status: r.Status}
 		if !r.did.Key.IsZero() {
-			d.Key, d.Version = r.did.Key.String(), r.did.Version
+			d.Key, d.Version, d.Effect = r.did.Key.String(), r.did.Version, r.did.Effect
 		}
 		k.Results = append(k.Results, d)
 	}
@@ -89,15 +90,20 @@ func (o *once) remember(ctx context.Context, tx fhir.Tx, rs ...Response) error {
 	return tx.Remember(ctx, o.key, b, onceFor)
 }
 
-// again tells a result again, as far as the caller may see it now.
-func (rt *Router) again(ctx context.Context, tx fhir.Tx, r *Request, d result) (Response, error) {
+// again tells a result of act, which tx is for, as far as the caller may see it now. Of
+// a deletion there is nothing to see: it takes that the caller may still delete.
+func (rt *Router) again(ctx context.Context, tx fhir.Tx, r *Request, act fhir.Act, d result) (Response, error) {
 	resp := Response{Status: d.Status, Header: http.Header{}}
 	k, ok := fhir.ParseKey(d.Key)
-	if !ok {
-		return resp, nil
+	if act.Interaction == fhir.Delete {
+		// Deleting what never was asks policy and changes nothing, even where the
+		// resource is there again.
+		if _, err := tx.Delete(ctx, fhir.Key{Type: act.Type, ID: rt.IDs()}, fhir.Condition{}); err != nil {
+			return Response{}, err
+		}
+		return rt.deleted(r, fhir.Written{Head: fhir.Head{Key: k, Version: d.Version}, Effect: d.Effect}), nil
 	}
-	if d.Status == http.StatusNoContent {
-		resp.Header.Set("ETag", etag(d.Version))
+	if !ok {
 		return resp, nil
 	}
 	res, err := tx.As(fhir.Act{Interaction: fhir.VRead, Type: k.Type, ID: k.ID}).ReadVersion(ctx, k, d.Version)
@@ -111,7 +117,7 @@ func (rt *Router) again(ctx context.Context, tx fhir.Tx, r *Request, d result) (
 	}
 	resp.Header = versionHeader(res)
 	resp.Header.Set("Location", rt.location(k, d.Version))
-	resp.Body = prefers(r.Header).shown(fhir.Written{Head: fhir.Head{Key: k}, Effect: fhir.Unchanged, Resource: res})
+	resp.Body = prefers(r.Header).shown(fhir.Written{Head: fhir.Head{Key: k}, Effect: d.Effect, Resource: res})
 	return resp, nil
 }
 

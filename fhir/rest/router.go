@@ -67,7 +67,7 @@ type Response struct {
 	// Stream, in place of Body, writes what is too large to hold. Its error comes too
 	// late for a status: the transport breaks the connection off.
 	Stream func(w io.Writer) error
-	did    fhir.Head // what a write wrote; zero: nothing
+	did    fhir.Written // what a write did, without the resource; zero: nothing
 }
 
 // plan is a request made ready. Exactly one of look and write is set.
@@ -133,7 +133,7 @@ func (rt *Router) run(ctx context.Context, r *Request, p *plan) (resp Response, 
 			return err
 		}
 		if done {
-			if resp, err = rt.again(ctx, tx, r, before.Results[0]); err == nil {
+			if resp, err = rt.again(ctx, tx, r, p.act, before.Results[0]); err == nil {
 				resp.Header.Set(replayed, "true")
 			}
 			return err

@@ -33,7 +33,9 @@ const base = "https://clinic.example/fhir"
 // place is a router over a gate and a store, with clocks and ids that count.
 type place struct {
 	*rest.Router
-	gate fhir.Gate
+	gate  fhir.Gate
+	guard *policy.Guard
+	who   policy.Principal // whose gate it is
 }
 
 // unrecorded keeps no audit records: policy's own tests look at those.
@@ -68,10 +70,11 @@ func newPlace(t testing.TB, rules *opa.Engine) *place {
 		t.Fatal(err)
 	}
 	every := policy.Scope{Context: "system", Type: "*", Create: true, Read: true, Update: true, Delete: true, Search: true}
+	who := policy.Principal{Tenant: "t", Issuer: "test", Subject: "import", Role: policy.Integration, Purpose: "TREAT", Scopes: []policy.Scope{every}}
 	return &place{
 		Router: rest.New(rest.Config{Base: base, Served: spec.Capability(), Search: engine, Validate: validate.New(spec.R4()),
 			IDs: counter("n"), Clock: clock, Software: "test"}),
-		gate: guard.For(policy.Principal{Tenant: "t", Issuer: "test", Subject: "import", Role: policy.Integration, Purpose: "TREAT", Scopes: []policy.Scope{every}}),
+		gate: guard.For(who), guard: guard, who: who,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"rapport/fhir"
 	"rapport/fhir/rest"
+	"rapport/policy"
 	"rapport/policy/opa"
 )
 
@@ -81,6 +82,26 @@ func TestParallelUpdatesThatMayOverwriteNothingMakeOneResource(t *testing.T) {
 	}
 	if count[http.StatusCreated] != 1 || count[http.StatusPreconditionFailed] != callers-1 {
 		t.Errorf("statuses: %v", count)
+	}
+}
+
+func TestADeletionIsToldAgainToThoseWhoMayDelete(t *testing.T) {
+	p := newPlace(t, engineOf(t))
+	if r := p.ask(t, "PUT Patient/a", nil, `{"resourceType":"Patient","id":"a"}`); r.Status != http.StatusCreated {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	h := http.Header{"Idempotency-Key": {"k"}}
+	bundle := `{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"DELETE","url":"Patient/a"}}]}`
+	for range 2 {
+		if r := p.ask(t, "POST", h, bundle); r.Status != http.StatusOK {
+			t.Fatalf("%d %s", r.Status, r.Body)
+		}
+	}
+	who := p.who
+	who.Scopes = []policy.Scope{{Context: "system", Type: "*", Create: true, Read: true, Update: true, Search: true}}
+	p.gate = p.guard.For(who)
+	if r := p.ask(t, "POST", h, bundle); r.Status != http.StatusForbidden {
+		t.Errorf("without the scope to delete: %d %s", r.Status, r.Body)
 	}
 }
 

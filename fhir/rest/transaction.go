@@ -130,7 +130,7 @@ func (rt *Router) tellAgain(ctx context.Context, tx fhir.Tx, es []*entry, before
 		if e.plan.look != nil {
 			e.resp, err = e.plan.look(ctx, tx.As(e.plan.act))
 		} else {
-			e.resp, err = rt.again(ctx, tx, e.req, before.Results[i])
+			e.resp, err = rt.again(ctx, tx.As(e.plan.act), e.req, e.plan.act, before.Results[i])
 		}
 		if err != nil {
 			return e.name(err)
