@@ -22,7 +22,7 @@
 // # Limits
 //
 // Conditional references are resolved in transactions alone, on what was there before
-// them. A conditional delete is of one resource.
+// them and they do not delete. A conditional delete is of one resource.
 //
 // # Decisions
 //

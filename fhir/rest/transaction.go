@@ -72,6 +72,10 @@ func (rt *Router) transaction(ctx context.Context, r *Request, b fhir.Resource) 
 	}
 	todo := slices.Clone(es)
 	slices.SortStableFunc(todo, func(a, b *entry) int { return order[a.req.Method] - order[b.req.Method] })
+	deletes := 0
+	for deletes < len(todo) && todo[deletes].req.Method == http.MethodDelete {
+		deletes++
+	}
 
 	again := false
 	err = r.Gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) error {
@@ -84,22 +88,16 @@ func (rt *Router) transaction(ctx context.Context, r *Request, b fhir.Resource) 
 				return rt.tellAgain(ctx, tx, es, before)
 			}
 		}
+		// What is deleted is there for nothing else to refer to.
+		if err := rt.take(ctx, tx, todo[:deletes], nil); err != nil {
+			return err
+		}
 		late, err := rt.late(ctx, tx, es)
 		if err != nil {
 			return err
 		}
-		for _, e := range todo {
-			if e.plan.look != nil {
-				e.resp, err = e.plan.look(ctx, tx.As(e.plan.act))
-			} else {
-				var res fhir.Resource
-				if res, err = late.of(e).resolve(e.plan.body); err == nil {
-					e.resp, err = e.plan.write(ctx, tx.As(e.plan.act), res)
-				}
-			}
-			if err != nil {
-				return e.name(err)
-			}
+		if err := rt.take(ctx, tx, todo[deletes:], late); err != nil {
+			return err
 		}
 		if o == nil {
 			return nil
@@ -122,6 +120,24 @@ func (rt *Router) transaction(ctx context.Context, r *Request, b fhir.Resource) 
 		w.answer(e.resp)
 	}
 	return Response{Status: http.StatusOK, Header: h, Body: w.done()}, nil
+}
+
+// take lets entries take effect, with what is known late of their references.
+func (rt *Router) take(ctx context.Context, tx fhir.Tx, es []*entry, late *links) (err error) {
+	for _, e := range es {
+		if e.plan.look != nil {
+			e.resp, err = e.plan.look(ctx, tx.As(e.plan.act))
+		} else {
+			var res fhir.Resource
+			if res, err = late.of(e).resolve(e.plan.body); err == nil {
+				e.resp, err = e.plan.write(ctx, tx.As(e.plan.act), res)
+			}
+		}
+		if err != nil {
+			return e.name(err)
+		}
+	}
+	return nil
 }
 
 // tellAgain answers entries as they were answered before. Reads are read anew.
@@ -250,8 +266,8 @@ func (rt *Router) ready(ctx context.Context, es []*entry) error {
 	return nil
 }
 
-// late resolves what only the transaction can know: conditional references, and
-// references to conditional creates and updates.
+// late resolves what only the transaction can know, once it has deleted: conditional
+// references, and references to conditional creates and updates.
 func (rt *Router) late(ctx context.Context, tx fhir.Tx, es []*entry) (*links, error) {
 	l := &links{to: map[string]fhir.Key{}}
 	for _, e := range es {
