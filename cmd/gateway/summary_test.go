@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"rapport/fhir"
 	"rapport/fhir/document"
 )
 
@@ -32,6 +33,16 @@ func TestAReferralIsShownAsADocumentAndAsAPageToWhoeverMayReadIt(t *testing.T) {
 	defer r.Body.Close()
 	if r.StatusCode != http.StatusOK || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") || len(r.Header.Values("Content-Security-Policy")) != 1 || r.Header.Get("Content-Security-Policy") != document.Policy() {
 		t.Errorf("%d %v", r.StatusCode, r.Header)
+	}
+	batch := w.send(c, http.MethodPost, "/", fmt.Sprintf(`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"%[1]s/$referral-summary?_format=html"}},{"request":{"method":"GET","url":"%[1]s/$referral-summary"}}]}`, task))
+	b, err := fhir.Parse(batch.body)
+	if err != nil {
+		t.Fatalf("a batch with a page in it: %v: %s", err, batch.body)
+	}
+	for i, want := range []string{"400", "200"} {
+		if got := b.Root().Get("entry").Index(i).At("response", "status").Text(); got != want {
+			t.Errorf("entry %d: %s, want %s", i, got, want)
+		}
 	}
 	for who, c := range map[string]*caller{"another therapist": w.therapistOf(w.b), "another client": w.self(w.b)} {
 		got, want := w.send(c, http.MethodGet, "/"+task.String()+"/$referral-summary", ""), w.send(c, http.MethodGet, "/Task/"+ids()+"/$referral-summary", "")

@@ -136,11 +136,11 @@ const (
 func (e *Exports) Operations() []rest.Operation {
 	get, post := http.MethodGet, http.MethodPost
 	return []rest.Operation{
-		{Paths: []string{"$export"}, Methods: []string{get, post}, Parameters: parameters, Serve: e.startSystem,
+		{Paths: []string{"$export"}, Methods: []string{get, post}, Parameters: parameters, Async: true, Serve: e.startSystem,
 			Definition: "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"},
-		{Paths: []string{"Patient/$export"}, Methods: []string{get, post}, Parameters: parameters, Serve: e.startPatients,
+		{Paths: []string{"Patient/$export"}, Methods: []string{get, post}, Parameters: parameters, Async: true, Serve: e.startPatients,
 			Definition: "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"},
-		{Paths: []string{"Group/{}/$export"}, Methods: []string{get, post}, Parameters: parameters, Serve: e.startGroup,
+		{Paths: []string{"Group/{}/$export"}, Methods: []string{get, post}, Parameters: parameters, Async: true, Serve: e.startGroup,
 			Definition: "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export"},
 		{Paths: []string{statusPath + "/{}"}, Methods: []string{get}, Serve: e.status},
 		{Paths: []string{statusPath + "/{}"}, Methods: []string{http.MethodDelete}, Serve: e.cancel},

@@ -139,6 +139,21 @@ func TestAKickOffIsAskedInTheFormOfTheSpecification(t *testing.T) {
 	}
 }
 
+func TestABatchStartsNoExport(t *testing.T) {
+	w := newWorld(t)
+	w.load(practice()...)
+	for _, url := range []string{"$export", "Patient/$export", "Group/arm/$export"} {
+		r := w.ask("import", "POST ", `{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"`+url+`"}}]}`, async...)
+		b, err := fhir.Parse(r.Body)
+		if err != nil || b.Root().Get("entry").Index(0).At("response", "status").Text() != "400" {
+			t.Errorf("%s: %d %s", url, r.Status, r.Body)
+		}
+	}
+	if n, err := w.exports.Once(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d jobs, %v", n, err)
+	}
+}
+
 func TestWhatALenientCallerIsSparedStandsInTheErrorFile(t *testing.T) {
 	w := newWorld(t)
 	w.load(practice()...)

@@ -22,7 +22,8 @@
 // # Limits
 //
 // Conditional references are resolved in transactions alone, on what was there before
-// them and they do not delete. A conditional delete is of one resource.
+// them and they do not delete. A conditional delete is of one resource. A batch starts
+// nothing asynchronous and holds FHIR JSON alone: other answers are had outside of one.
 //
 // # Decisions
 //

@@ -24,6 +24,9 @@ type Operation struct {
 	Definition string
 	// Parameters lists what the query may hold; anything else is refused. nil: nothing.
 	Parameters []string
+	// Async says that it starts a job and answers where to ask for its state. An entry of
+	// a batch does not start it.
+	Async bool
 	// Serve answers. It decides nothing by itself: r.Gate does. ids are what stood in
 	// the place of "{}".
 	Serve func(ctx context.Context, r *Request, ids []string) (Response, error)

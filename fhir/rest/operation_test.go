@@ -3,11 +3,13 @@ package rest_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 
+	"rapport/fhir"
 	"rapport/fhir/rest"
 )
 
@@ -44,5 +46,48 @@ func TestAnOperationOfAnotherPackageIsServedByItsPatternAndMethodAlone(t *testin
 	}
 	if md := p.ask(t, "GET metadata", nil, "").Body; bytes.Count(md, []byte(`"name":"export"`)) != 2 {
 		t.Error("the CapabilityStatement does not name it on the system and on Group")
+	}
+}
+
+func TestAnEntryOfABatchIsNotAnsweredByWhatABundleCannotHold(t *testing.T) {
+	p := newPlace(t, engineOf(t))
+	c := p.Router.Config
+	started := 0
+	answering := func(path string, async bool, resp rest.Response) rest.Operation {
+		return rest.Operation{Paths: []string{path}, Methods: []string{"GET"}, Async: async,
+			Serve: func(context.Context, *rest.Request, []string) (rest.Response, error) {
+				if async {
+					started++
+				}
+				return resp, nil
+			}}
+	}
+	c.Operations = []rest.Operation{
+		answering("$export", true, rest.Response{Status: http.StatusAccepted, Header: http.Header{"Content-Location": {"x"}}}),
+		answering("$page", false, rest.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}}, Body: []byte("<!DOCTYPE html>")}),
+		answering("$file", false, rest.Response{Status: http.StatusOK, Header: http.Header{}, Stream: func(io.Writer) error { return nil }}),
+		answering("$fhir", false, rest.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/fhir+json; charset=utf-8"}}, Body: []byte(`{"resourceType":"Basic"}`)}),
+		answering("$plain", false, rest.Response{Status: http.StatusOK, Header: http.Header{}, Body: []byte(`{"resourceType":"Basic"}`)}),
+	}
+	p.Router = rest.New(c)
+	r := p.ask(t, "POST", http.Header{"Prefer": {"respond-async"}}, `{"resourceType":"Bundle","type":"batch","entry":[
+		{"request":{"method":"GET","url":"$export"}},{"request":{"method":"GET","url":"$page"}},{"request":{"method":"GET","url":"$file"}},
+		{"request":{"method":"GET","url":"$fhir"}},{"request":{"method":"GET","url":"$plain"}}]}`)
+	b, err := fhir.Parse(r.Body)
+	if err != nil || r.Status != http.StatusOK {
+		t.Fatalf("%d, %v: %s", r.Status, err, r.Body)
+	}
+	for i, want := range []string{"400", "400", "400", "200", "200"} {
+		e := b.Root().Get("entry").Index(i)
+		if got := e.At("response", "status").Text(); got != want {
+			t.Errorf("entry %d: %s, want %s", i, got, want)
+		}
+		at := e.At("response", "outcome", "issue").Index(0).Get("expression").Index(0).Text()
+		if want == "400" && at != fmt.Sprintf("Bundle.entry[%d].request.url", i) {
+			t.Errorf("entry %d: the issue is at %q", i, at)
+		}
+	}
+	if started != 0 {
+		t.Error("a job was started")
 	}
 }
