@@ -6,6 +6,7 @@ import (
 
 	"rapport/adapters/web"
 	"rapport/fhir"
+	"rapport/fhir/bulk"
 	"rapport/fhir/rest"
 	"rapport/mapping"
 	"rapport/mapping/instrument"
@@ -49,7 +50,7 @@ func (i *instance) practice() *web.Practice {
 
 // metadata is the CapabilityStatement, which is the same for every tenant.
 func (i *instance) metadata() []byte {
-	rt := i.route(nil)
+	rt := i.route(nil, new(bulk.Exports).Operations()...) // named and not run
 	return rt.Serve(context.Background(), &rest.Request{Method: http.MethodGet, Path: "metadata"}).Body
 }
 
