@@ -35,6 +35,7 @@ func (rt *Router) capabilities() []byte {
 		Set("implementation", fhir.NewObject().Set("description", "Rapport, a FHIR gateway for psychotherapy").Set("url", rt.Base)).
 		Set("fhirVersion", rt.Served.FHIRVersion).
 		Set("format", []string{"application/fhir+json", "json"}).
+		Set("patchFormat", []string{jsonPatchType}).
 		Set("rest", []*fhir.Object{rest}).
 		JSON()
 }

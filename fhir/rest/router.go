@@ -254,7 +254,7 @@ func notServed(typ string) error {
 
 // format accepts what we can answer in: JSON.
 func format(r *Request) error {
-	f := r.Query.Get("_format")
+	f := strings.ReplaceAll(r.Query.Get("_format"), " ", "+") // a + that was not escaped
 	if f == "" || f == "json" || strings.HasPrefix(f, "application/json") || strings.HasPrefix(f, "application/fhir+json") {
 		return nil
 	}
