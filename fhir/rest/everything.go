@@ -16,14 +16,16 @@ import (
 // maxEverything bounds an answer that is not asked for in pages.
 const maxEverything = 10_000
 
-// everything: GET [base]/Patient/[id]/$everything, what the caller may see of a
-// patient's compartment, and the people and places that it names. It asks the same
-// questions as searches do, so that it cannot show more.
+// everything: GET [base]/Patient/[id]/$everything, or POST with Parameters: what the
+// caller may see of a patient's compartment, and the people and places that it names. It
+// asks the same questions as searches do, so that it cannot show more. With _type, the
+// people and places are those of these types that the patient or what is shown names.
 //
 // Source: https://hl7.org/fhir/R4/patient-operation-everything.html
 type everything struct {
 	rt      *Router
 	patient fhir.Key
+	types   []string // to show; nil: all
 	steps   []step
 	count   int  // a page; 0: all at once
 	paged   bool // it goes on behind a page
@@ -55,9 +57,12 @@ func (rt *Router) everything(r *Request, k fhir.Key) (*plan, error) {
 func (e *everything) read(r *Request) error {
 	asked := url.Values{}
 	limits := url.Values{}
-	var types []string
-	for name, vs := range r.Query {
-		if len(vs) != 1 || vs[0] == "" {
+	given, err := parametersOf(r)
+	if err != nil {
+		return err
+	}
+	for name, vs := range given {
+		if slices.Contains(vs, "") || len(vs) != 1 && name != "_type" {
 			return fhir.Errorf(fhir.Invalid, "", "%s may be given once, with a value.", printable(name))
 		}
 		v := vs[0]
@@ -65,7 +70,7 @@ func (e *everything) read(r *Request) error {
 		case "_format", "_pretty":
 			continue
 		case "_type":
-			types = strings.Split(v, ",")
+			e.types = strings.Split(strings.Join(vs, ","), ",")
 		case "_since":
 			limits.Add("_lastUpdated", "ge"+v)
 		case "start":
@@ -89,21 +94,21 @@ func (e *everything) read(r *Request) error {
 		default:
 			return fhir.Errorf(fhir.NotSupported, "", "The parameter %s is not served on $everything; there are start, end, _since, _type and _count.", printable(name))
 		}
-		asked.Set(name, v)
+		asked[name] = vs
 	}
 	e.asked = asked.Encode()
 	if e.count == 0 && e.paged {
 		return fhir.Missing(fhir.Key{})
 	}
-	return e.plan(types, limits)
+	return e.plan(limits)
 }
 
 // careDates are the parameters that tell when care was given, by name of preference.
 // What has none of them is shown whatever start and end say: a Patient, a Consent.
 var careDates = []string{"date", "onset-date", "authored", "authored-on", "sent", "started", "start-date", "period", "recorded-date"}
 
-func (e *everything) plan(types []string, limits url.Values) error {
-	for _, t := range types {
+func (e *everything) plan(limits url.Values) error {
+	for _, t := range e.types {
 		if _, ok := e.rt.Served.Type(t); !ok {
 			return &fhir.Error{Code: fhir.Invalid, Detail: "_type names a resource type that is not served; /metadata lists those that are."}
 		}
@@ -112,7 +117,7 @@ func (e *everything) plan(types []string, limits url.Values) error {
 	compartment["Task"] = []string{"patient"} // R4 forgot it: what a client is to do, where a referral stands
 	for _, typ := range slices.Sorted(maps.Keys(compartment)) {
 		served, ok := e.rt.Served.Type(typ)
-		if !ok || typ == "Patient" || types != nil && !slices.Contains(types, typ) {
+		if !ok || typ == "Patient" || !e.shows(typ) {
 			continue
 		}
 		where, err := e.limits(served, limits)
@@ -127,6 +132,8 @@ func (e *everything) plan(types []string, limits url.Values) error {
 	}
 	return nil
 }
+
+func (e *everything) shows(typ string) bool { return e.types == nil || slices.Contains(e.types, typ) }
 
 // limits makes clauses of start, end and _since for one type.
 func (e *everything) limits(t *spec.ServedType, limits url.Values) ([]fhir.Clause, error) {
@@ -158,7 +165,7 @@ func (e *everything) look(ctx context.Context, in fhir.Reader) (Response, error)
 	}
 	var found []fhir.Resource
 	seen := map[fhir.Key]bool{e.patient: true}
-	if !e.paged {
+	if !e.paged && e.shows("Patient") {
 		found = append(found, patient)
 	}
 	next := ""
@@ -175,7 +182,11 @@ func (e *everything) look(ctx context.Context, in fhir.Reader) (Response, error)
 			return Response{}, err
 		}
 	}
-	others, err := e.others(ctx, in, found, seen)
+	naming := found
+	if !e.paged && !e.shows("Patient") {
+		naming = append(slices.Clone(found), patient)
+	}
+	others, err := e.others(ctx, in, naming, seen)
 	if err != nil {
 		return Response{}, err
 	}
@@ -235,11 +246,11 @@ func (e *everything) earlier(i int, r fhir.Resource) bool {
 // named are the types of which those go along that what was found refers to.
 var named = []string{"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService", "Questionnaire"}
 
-func (e *everything) others(ctx context.Context, in fhir.Reader, found []fhir.Resource, seen map[fhir.Key]bool) (out []fhir.Resource, err error) {
-	for _, r := range found {
+func (e *everything) others(ctx context.Context, in fhir.Reader, naming []fhir.Resource, seen map[fhir.Key]bool) (out []fhir.Resource, err error) {
+	for _, r := range naming {
 		var refs []fhir.Key
 		for k := range references(r.Root()) {
-			if slices.Contains(named, k.Type) && !seen[k] {
+			if slices.Contains(named, k.Type) && e.shows(k.Type) && !seen[k] {
 				seen[k] = true
 				refs = append(refs, k)
 			}

@@ -222,7 +222,7 @@ func (rt *Router) prepare(ctx context.Context, r *Request, links *links) (*plan,
 		p, err = rt.histories(r, typ)
 	case "POST":
 		p, err = rt.create(ctx, r, typ, links)
-	case "GET $everything":
+	case "GET $everything", "POST $everything":
 		p, err = rt.everything(r, k)
 	case "POST $validate", "GET $validate":
 		p, err = rt.validate(r, k)
