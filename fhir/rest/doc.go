@@ -7,8 +7,8 @@
 //
 // conditional.go is what update, patch and delete do with criteria in place of an id;
 // precondition.go reads If-Match and If-None-Match of writes.
-// everything.go (its Parameters: parameters.go) and validate.go are operations, and operation.go is how other packages
-// add theirs. shape.go (_elements, _summary), prefer.go and once.go (Idempotency-Key)
+// everything.go (its Parameters: parameters.go) and validate.go are operations, and
+// operation.go is how other packages add theirs. shape.go (_elements, _summary), prefer.go and once.go (Idempotency-Key)
 // concern several interactions.
 //
 // router.go tells requests apart by what fhir/spec's capability.json serves;

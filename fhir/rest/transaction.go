@@ -133,6 +133,9 @@ func (rt *Router) take(ctx context.Context, tx fhir.Tx, es []*entry, late *links
 				e.resp, err = e.plan.write(ctx, tx.As(e.plan.act), res)
 			}
 		}
+		if err == nil && !late.foretold(e) {
+			err = &fhir.Error{Code: fhir.Invalid, Detail: "Another entry makes or changes what meets the criteria of this one; one transaction does each once."}
+		}
 		if err != nil {
 			return e.name(err)
 		}
@@ -316,6 +319,15 @@ func (l *links) of(e *entry) *links {
 		return nil
 	}
 	return &links{root: e.links.root, to: l.to}
+}
+
+// foretold reports whether an entry wrote what references to it were made to point at.
+func (l *links) foretold(e *entry) bool {
+	if l == nil || e.plan.write == nil || e.fullURL == "" {
+		return true
+	}
+	k, late := l.to[e.fullURL]
+	return !late || k == e.resp.did.Key
 }
 
 // name says which entry an error is about.
