@@ -51,16 +51,30 @@ var committed = [...]time.Duration{20 * time.Millisecond, 250 * time.Millisecond
 // referral's Task, notes a legal one as Provenance, and enqueues what must go to a
 // partner.
 func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error {
-	if w.Type != "Task" || w.Resource.IsZero() || w.Effect != fhir.Created && w.Effect != fhir.Updated {
+	if w.Type != "Task" {
+		return nil
+	}
+	before, again, err := versionBefore(ctx, tx, w)
+	if err != nil {
+		return err
+	}
+	if w.Effect == fhir.Removed {
+		return f.ends(ctx, tx, before)
+	}
+	if w.Resource.IsZero() || w.Effect != fhir.Created && w.Effect != fhir.Updated {
 		return nil
 	}
 	task := w.Resource.Root()
-	if !isReferral(task) {
-		return nil
+	if again {
+		err = f.returns(ctx, tx, before, task)
+	} else {
+		err = f.remains(ctx, tx, before, task)
 	}
-	before, err := versionBefore(ctx, tx, w)
-	if err != nil {
+	if err != nil || !isReferral(task) {
 		return err
+	}
+	if again || !isReferral(before) {
+		before = fhir.Node{} // it begins as one
 	}
 	from := before.Get("status").Text()
 	p, err := f.parties(ctx, tx, task, w.By)
@@ -115,19 +129,17 @@ func isReferral(task fhir.Node) bool {
 	return ok && k.Type == "ServiceRequest" && task.Get("code").HasCoding("http://hl7.org/fhir/CodeSystem/task-code", "fulfill")
 }
 
-// versionBefore returns what the write replaced, nothing if there was nothing.
-func versionBefore(ctx context.Context, tx fhir.Tx, w fhir.Written) (fhir.Node, error) {
-	if w.Version <= 1 {
-		return fhir.Node{}, nil
+// versionBefore returns what the write replaced, nothing if there was nothing. again:
+// that was deleted, and before is what had stood there.
+func versionBefore(ctx context.Context, tx fhir.Tx, w fhir.Written) (before fhir.Node, again bool, err error) {
+	for v := w.Version - 1; v > 0 && v > w.Version-3; v-- { // no tombstone follows another
+		r, err := tx.ReadVersion(ctx, w.Key, v)
+		if !fhir.Is(err, fhir.Deleted) && !fhir.Is(err, fhir.NotFound) {
+			return r.Root(), again, err
+		}
+		again = true
 	}
-	before, err := tx.ReadVersion(ctx, w.Key, w.Version-1)
-	if fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.NotFound) {
-		return fhir.Node{}, nil // a tombstone: it begins anew
-	}
-	if err != nil {
-		return fhir.Node{}, err
-	}
-	return before.Root(), nil
+	return fhir.Node{}, again, nil
 }
 
 // parties of a Task: to whom it goes, from whom it came, who writes it. Each is nil
