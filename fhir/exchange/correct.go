@@ -57,15 +57,27 @@ func (c *Courier) changes(ctx context.Context) error {
 	return nil
 }
 
+// outdated is a resource that a partner is to get again, because of a change: its own, or
+// that of a consent.
+type outdated struct {
+	partner string
+	has     share
+	is      fhir.Key
+	since   fhir.Head
+}
+
 // set enqueues what changes ask for.
 func (c *Courier) set(ctx context.Context, cs []fhir.Change) error {
-	type due struct {
-		partner string
-		has     share
-		is      fhir.Change
-	}
-	var all []due
+	var all []outdated
 	for _, ch := range cs {
+		if ch.Type == "Consent" {
+			again, err := c.permitted(ctx, ch)
+			if err != nil {
+				return err
+			}
+			all = append(all, again...)
+			continue
+		}
 		if ch.Deleted || ch.Version == 1 || !slices.Contains(corrected, ch.Type) {
 			continue
 		}
@@ -74,8 +86,8 @@ func (c *Courier) set(ctx context.Context, cs []fhir.Change) error {
 			return err
 		}
 		for name, x := range s {
-			if x.Version < ch.Version && slices.ContainsFunc(c.Partners, func(p Partner) bool { return p.Name == name }) {
-				all = append(all, due{name, x, ch})
+			if x.Version < ch.Version && c.serves(name) {
+				all = append(all, outdated{name, x, ch.Key, ch.Head})
 			}
 		}
 	}
@@ -84,11 +96,15 @@ func (c *Courier) set(ctx context.Context, cs []fhir.Change) error {
 	}
 	return c.Gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction, Operation: Correct}, func(tx fhir.Tx) error {
 		for _, d := range all {
-			if err := correction(ctx, tx, d.partner, d.has, d.is.Key, fmt.Sprint(d.is.Version)); err != nil {
+			cause := fmt.Sprint(d.since.Version)
+			if d.since.Key != d.is {
+				cause = fmt.Sprintf("%s@%d", d.since.Key, d.since.Version)
+			}
+			if err := correction(ctx, tx, d.partner, d.has, d.is, cause); err != nil {
 				return err
 			}
 			for _, task := range d.has.Noted {
-				if err := renewal(ctx, tx, d.partner, task, fmt.Sprintf("%s@%d", d.is.Key, d.is.Version), c.Clock()); err != nil {
+				if err := renewal(ctx, tx, d.partner, task, fmt.Sprintf("%s@%s", d.is, cause), c.Clock()); err != nil {
 					return err
 				}
 			}
@@ -123,8 +139,14 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 		return err
 	}
 	if len(released) == 0 {
-		// The record of the release says why. The partner keeps what it has.
-		return c.share(ctx, k, to, func(s *share) { s.Withheld = now.Version })
+		// The record of the release says why. The partner keeps what it has. A consent that
+		// is given meanwhile finds the note, or is seen at the second look.
+		if err := c.withhold(ctx, j.Task, fhir.Head{Key: k, Version: now.Version}, to); err != nil {
+			return err
+		}
+		if released, err = c.Release(ctx, org, []fhir.Resource{now}); err != nil || len(released) == 0 {
+			return err
+		}
 	}
 	now = released[0]
 	kept, err := c.keeps(ctx, to, s.Task, k)

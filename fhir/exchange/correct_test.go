@@ -114,6 +114,12 @@ func TestAConsentWithdrawnSinceKeepsCorrectionsHereAndThatIsRecorded(t *testing.
 	if withheld == 0 {
 		t.Errorf("no record says so: %+v", last(w.clinic.records.rs, 3))
 	}
+	// Once it permits again the partner learns what it did not meanwhile.
+	w.clinic.amend("Consent/c1", `"active"`, `"inactive"`)
+	w.settle()
+	if got := w.theirsOf("Goal/g1"); len(got) != 1 || got[0].Root().At("description", "text").Text() != "Other" {
+		t.Errorf("the hospital still has %v; dead: %+v", got, w.clinic.works(true))
+	}
 }
 
 func last(rs []policy.Record, n int) []policy.Record { return rs[max(0, len(rs)-n):] }

@@ -1,0 +1,99 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"rapport/fhir"
+)
+
+// Corrections that consent keeps back are noted under their client, and set going again
+// when a Consent of that client changes. What permits them by the clock alone is noticed
+// then, or when the resource changes once more.
+const withheldSpace = "referral-withheld"
+
+// withheldOf returns the resources about a client, ours, that partners have in an
+// earlier version because of consent or policy.
+func (c *Courier) withheldOf(ctx context.Context, patient fhir.Key) (ks []string, m fhir.Memo, err error) {
+	m, err = c.Memos.Memo(ctx, withheldSpace, patient.String())
+	m.Space, m.Key = withheldSpace, patient.String()
+	if err == nil && m.Version != 0 {
+		if err = json.Unmarshal(m.Value, &ks); err != nil {
+			err = fmt.Errorf("corrections withheld of a client: %w", err)
+		}
+	}
+	return ks, m, err
+}
+
+// withhold notes that a version of a resource was kept back from a partner.
+func (c *Courier) withhold(ctx context.Context, task string, now fhir.Head, to Partner) error {
+	if err := c.share(ctx, now.Key, to, func(s *share) { s.Withheld = now.Version }); err != nil {
+		return err
+	}
+	var patient fhir.Key
+	err := c.Gate.View(ctx, fhir.Act{Interaction: fhir.Read, Type: "Task", ID: task}, func(in fhir.Reader) error {
+		r, err := readable(in.Read(ctx, fhir.Key{Type: "Task", ID: task}))
+		patient, _ = r.Root().Get("for").Ref()
+		return err
+	})
+	if err != nil || patient.ID == "" {
+		return err
+	}
+	for {
+		ks, m, err := c.withheldOf(ctx, patient)
+		if err != nil || slices.Contains(ks, now.Key.String()) {
+			return err
+		}
+		if m.Value, err = json.Marshal(append(ks, now.Key.String())); err != nil {
+			return fmt.Errorf("corrections withheld of a client: %w", err)
+		}
+		if err = c.Memos.SetMemo(ctx, m); !fhir.Is(err, fhir.Conflict) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// permitted returns what was withheld of the client of a Consent that has changed, and
+// forgets what is not withheld any more.
+func (c *Courier) permitted(ctx context.Context, consent fhir.Change) (all []outdated, err error) {
+	for _, patient := range consent.Facts.Patients {
+		ks, m, err := c.withheldOf(ctx, patient)
+		if err != nil || len(ks) == 0 {
+			return all, err
+		}
+		var still []string
+		for _, text := range ks {
+			k, _ := fhir.ParseKey(text)
+			s, _, err := c.sharesOf(ctx, k)
+			if err != nil {
+				return nil, err
+			}
+			kept := false
+			for name, x := range s {
+				if x.Withheld > x.Version && c.serves(name) {
+					kept = true
+					all = append(all, outdated{name, x, k, consent.Head})
+				}
+			}
+			if kept {
+				still = append(still, text)
+			}
+		}
+		if len(still) == len(ks) {
+			continue
+		}
+		if m.Value, err = json.Marshal(still); err != nil {
+			return nil, fmt.Errorf("corrections withheld of a client: %w", err)
+		}
+		if err := c.Memos.SetMemo(ctx, m); err != nil && !fhir.Is(err, fhir.Conflict) {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (c *Courier) serves(name string) bool {
+	return slices.ContainsFunc(c.Partners, func(p Partner) bool { return p.Name == name })
+}
