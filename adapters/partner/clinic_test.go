@@ -144,13 +144,13 @@ func (c *clinic) refer(more ...string) {
 	for _, r := range append(slices.Clone(file), more...) {
 		c.put(r)
 	}
-	c.task("requested")
+	c.task("t1", "requested")
 }
 
 // task writes the referral's Task.
-func (c *clinic) task(status string) {
+func (c *clinic) task(id, status string) {
 	c.t.Helper()
-	c.put(`{"resourceType":"Task","id":"t1","status":"` + status + `","intent":"order","code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]},"focus":{"reference":"ServiceRequest/s1"},` +
+	c.put(`{"resourceType":"Task","id":"` + id + `","status":"` + status + `","intent":"order","code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]},"focus":{"reference":"ServiceRequest/s1"},` +
 		`"for":{"reference":"Patient/p1"},"requester":{"reference":"Organization/clinic"},"owner":{"reference":"Organization/peer"}}`)
 }
 

@@ -75,7 +75,7 @@ func (c *Courier) deliver(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
-	theirs, err := c.send(ctx, to, way, known, newPack(c.Base, to, append(released, doc), g.rs), fhir.Head{Key: g.task.Key, Version: j.Version}, l.Begun)
+	theirs, err := c.send(ctx, to, way, known, newPack(c.Base, to, append(released, doc), g.rs), fhir.Head{Key: g.task.Key, Version: j.Version}, l)
 	if fhir.Is(err, fhir.Invalid) || fhir.Is(err, fhir.NotSupported) || fhir.Is(err, fhir.NotFound) {
 		if err := c.doubt(ctx, to); err != nil {
 			return err
@@ -106,12 +106,12 @@ func holds(rs []fhir.Resource, typ string) bool {
 	return slices.ContainsFunc(rs, func(r fhir.Resource) bool { return r.Type == typ })
 }
 
-// send brings a package to the partner; begun is when it was last tried. theirs is
+// send brings a package to the partner; l is what is known of it before. theirs is
 // the partner's Task, as far as it says.
-func (c *Courier) send(ctx context.Context, to Partner, way Way, known capability, p *pack, task fhir.Head, begun time.Time) (theirs string, err error) {
+func (c *Courier) send(ctx context.Context, to Partner, way Way, known capability, p *pack, task fhir.Head, l ledger) (theirs string, err error) {
 	if way == Transaction { // a message's receiver takes what it likes, and knows the message by its id
 		p.keep(known)
-		if theirs, err = c.arrived(ctx, to, known, p, task.ID, begun); err != nil || theirs != "" {
+		if theirs, err = c.arrived(ctx, to, known, p, task.ID, l); err != nil || theirs != "" {
 			return theirs, err
 		}
 	}
@@ -159,12 +159,15 @@ func (p *pack) keep(known capability) {
 // arrived looks for a package that was sent and of which it is not known whether it
 // arrived, at a partner that does not create under a condition: there it would be made
 // a second time. "": it may be sent.
-func (c *Courier) arrived(ctx context.Context, to Partner, known capability, p *pack, task string, begun time.Time) (theirs string, err error) {
-	if begun.IsZero() || len(known.Types) == 0 || !slices.ContainsFunc(p.sent, func(r fhir.Resource) bool { return !known.Types[r.Type].Once }) {
+func (c *Courier) arrived(ctx context.Context, to Partner, known capability, p *pack, task string, l ledger) (theirs string, err error) {
+	if l.Theirs != "" && l.Delivered == 0 {
+		return l.Theirs, nil // a person found it there
+	}
+	if l.Begun.IsZero() || len(known.Types) == 0 || !slices.ContainsFunc(p.sent, func(r fhir.Resource) bool { return !known.Types[r.Type].Once }) {
 		return "", nil
 	}
 	if !known.Types["Task"].by("identifier") {
-		return "", undecided("Task")
+		return "", c.doubted(ctx, task)
 	}
 	found, whole, err := c.Channel.Look(ctx, to, "Task", identified(token(c.Base+"/Task", task)))
 	if err != nil {
@@ -175,16 +178,11 @@ func (c *Courier) arrived(ctx context.Context, to Partner, known capability, p *
 	case len(found) == 1:
 		return found[0].Key.String(), nil
 	case len(found) > 1 || !whole:
-		return "", undecided("Task")
-	case c.Clock().Sub(begun) < underWay:
+		return "", c.doubted(ctx, task)
+	case c.Clock().Sub(l.Begun) < underWay:
 		return "", &fhir.Error{Code: fhir.Transient, Detail: "the package was sent and may yet arrive"}
 	}
 	return "", nil
-}
-
-// undecided parks what must not be guessed.
-func undecided(typ string) error {
-	return fhir.Errorf(fhir.BusinessRule, "", "whether the %s arrived cannot be decided from what the partner lets us search; look there and say so with settle, or drop the work", typ)
 }
 
 // located returns where a transaction-response says that the resource of a type is.

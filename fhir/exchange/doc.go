@@ -19,6 +19,9 @@
 //   - again.go: what a referral that is written again leaves as it is.
 //   - outbox.go: what an operator sees of it, sets going again or drops.
 //   - watch.go: what is overdue, told and then made somebody's task; notice.go: the words.
+//   - claim.go: of two referrals of a client, which brings what both carry; doubt.go: what
+//     a person must say.
+//   - identity.go: what stays as it was once a referral is sent.
 //   - share.go: which version of what each partner may have; correct.go: later ones;
 //     renew.go: the note, when it reads otherwise.
 //
@@ -83,6 +86,13 @@
 // tenant's feed of changes, not in the write's transaction: no writer waits for it.
 // Rejected: sending the whole resource again, which undoes what the receiver wrote.
 //
+// A later version that consent keeps back is noted under its client, and goes when a
+// Consent of that client changes so that it may.
+//
+// A referral that was sent stays the same one: another receiver, request, client or code
+// is a new Task, and so is one under an id that was deleted. Its partner pairs its copy
+// by that id, and would take the one for the other.
+//
 // The note follows its resources, within a minute or so: it is made again of what was
 // delivered and of nothing that came since, and goes only if people would read something
 // else in it. Where a partner lets nobody change a document, another one replaces it.
@@ -103,6 +113,10 @@
 // Organisations and people of the practice are not created there. A resource that the
 // partner refuses is left out and noted, unless there is no referral without it.
 //
+// What two referrals of a client carry is brought by one of them, to whose parcel the
+// other one looks: no condition of the partner's keeps it from being made twice. The
+// parcel is written before the claim, so that who finds a claim finds what became of it.
+//
 // A resource with a modifier extension does not go by single create: some partners refuse
 // it, and without it it would say something else. It stands in the note.
 //
@@ -119,7 +133,13 @@
 // its statement does not say; one that wants PDF alone refuses the note, and a person sees
 // that.
 //
-// Deleting what was delivered, or a Task that was sent, tells nobody: mark it
-// entered-in-error. Asking the receiver to stop work that it has begun (a Task of its own
+// Deleting what was delivered tells nobody: mark it entered-in-error. A Task that was
+// sent is deleted only when it has ended.
+//
+// A partner that takes transactions and declares no conditional create has twice what
+// two referrals of a client carry. Of two notes that say the same and are lost on the same
+// day, a partner that keeps no identifiers may get one.
+//
+// What is changed in a Task that was sent, but for its status, is not told. Asking the receiver to stop work that it has begun (a Task of its own
 // with code abort) is not here; whoever has begun can cancel.
 package exchange

@@ -18,8 +18,9 @@ type ledger struct {
 	// partner's Task, as the partner said.
 	Delivered int64  `json:"delivered,omitempty"`
 	Theirs    string `json:"theirs,omitempty"`
-	Told      int64  `json:"told,omitempty"` // newest version whose answer was begun
-	Anew      bool   `json:"anew,omitempty"` // an operator wants the package as things stand today
+	Told      int64  `json:"told,omitempty"`  // newest version whose answer was begun
+	Doubt     bool   `json:"doubt,omitempty"` // a person must say whether the package arrived: see Settle
+	Anew      bool   `json:"anew,omitempty"`  // an operator wants the package as things stand today
 
 	// Of the note at the partner, see renew.go: what it was made of, our keys; whether
 	// something was kept back; the sum of what it says; how many were made in its place,

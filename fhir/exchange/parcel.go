@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -143,7 +142,7 @@ func (d *delivery) bring(ctx context.Context, r fhir.Resource) (fhir.Key, error)
 			return fhir.Key{}, &fhir.Error{Code: fhir.Transient, Detail: "a create was sent and may yet arrive"}
 		}
 	}
-	return d.create(ctx, r)
+	return d.create(ctx, r, now.State == unknown)
 }
 
 // found notes what a look-up decided.
@@ -158,7 +157,7 @@ func (d *delivery) found(ctx context.Context, r fhir.Resource, k fhir.Key, err e
 // of them is a person's business.
 var vital = []string{"Patient", "ServiceRequest", "Task", "DocumentReference"}
 
-func (d *delivery) create(ctx context.Context, r fhir.Resource) (fhir.Key, error) {
+func (d *delivery) create(ctx context.Context, r fhir.Resource, sought bool) (fhir.Key, error) {
 	if modified := modifier(r.Root()); modified {
 		// Taken off, it would change what the rest says; left on, such partners refuse it.
 		return d.refuse(ctx, r, &fhir.Error{Code: fhir.BusinessRule, Detail: "a " + r.Type + " with a modifier extension cannot go to this partner"})
@@ -169,6 +168,9 @@ func (d *delivery) create(ctx context.Context, r fhir.Resource) (fhir.Key, error
 	}
 	if err := d.put(ctx, r.Key, posted{State: unknown, At: d.Clock()}); err != nil {
 		return fhir.Key{}, err
+	}
+	if k, done, err := d.claim(ctx, r, sought); err != nil || done {
+		return k, err
 	}
 	unless := ""
 	if d.known.Types[r.Type].Once {
@@ -271,38 +273,4 @@ func (d *delivery) put(ctx context.Context, k fhir.Key, s posted) (err error) {
 	}
 	d.memo.Version++
 	return nil
-}
-
-// Settle notes what a person found at the partner of a resource of which it could not
-// be decided whether it arrived: its key there, or the zero Key if it is not there and
-// may be sent. The work is then retried.
-//
-// Errors: [fhir.NotFound] if nothing is unknown of that resource.
-func (c *Courier) Settle(ctx context.Context, task string, ours, theirs fhir.Key) error {
-	d := &delivery{Courier: c}
-	if err := d.load(ctx, task); err != nil {
-		return err
-	}
-	if d.Posted[ours.String()].State != unknown {
-		return &fhir.Error{Code: fhir.NotFound, Detail: "Of this resource it is not open whether it arrived."}
-	}
-	if theirs.IsZero() {
-		return d.put(ctx, ours, posted{})
-	}
-	return d.put(ctx, ours, posted{State: there, At: c.Clock(), Remote: theirs.String()})
-}
-
-// Undecided lists which resources of a Task's package wait for [Courier.Settle].
-func (c *Courier) Undecided(ctx context.Context, task string) (open []fhir.Key, err error) {
-	d := &delivery{Courier: c}
-	if err := d.load(ctx, task); err != nil {
-		return nil, err
-	}
-	for _, k := range slices.Sorted(maps.Keys(d.Posted)) {
-		if d.Posted[k].State == unknown {
-			key, _ := fhir.ParseKey(k)
-			open = append(open, key)
-		}
-	}
-	return open, nil
 }

@@ -53,9 +53,12 @@ func (d *delivery) probe(ctx context.Context, r fhir.Resource) (fhir.Key, error)
 		}
 		return fhir.Key{}, undecided(r.Type)
 	}
-	taken := d.taken(r.Type)
+	taken, err := d.taken(ctx, r)
+	if err != nil {
+		return fhir.Key{}, err
+	}
 	rs = slices.DeleteFunc(rs, func(x fhir.Resource) bool {
-		return slices.Contains(taken, x.Key.String()) || !alike(x.Root(), r.Root())
+		return slices.Contains(taken, x.Key.String()) || anothers(x, system) || !alike(x.Root(), r.Root())
 	})
 	if len(rs) == 0 && !whole {
 		return fhir.Key{}, undecided(r.Type)
@@ -74,14 +77,31 @@ func only(rs []fhir.Resource, whole bool, typ string) (fhir.Key, error) {
 	return fhir.Key{}, undecided(typ)
 }
 
-// taken lists what is known to be another resource of ours.
-func (d *delivery) taken(typ string) (out []string) {
-	for _, s := range d.Posted {
-		if s.State == there && strings.HasPrefix(s.Remote, typ+"/") {
-			out = append(out, s.Remote)
+// taken lists what is known to be another resource of ours, be it of another referral of
+// the client: the notes of two that are sent on one day may look alike.
+func (d *delivery) taken(ctx context.Context, r fhir.Resource) (out []string, err error) {
+	parcels := []parcel{d.parcel}
+	if i := slices.IndexFunc(d.p.sent, func(r fhir.Resource) bool { return r.Type == "Patient" }); i >= 0 {
+		all, _, err := d.sharesOf(ctx, d.p.sent[i].Key)
+		if err != nil {
+			return nil, err
+		}
+		for _, task := range all[d.to.Name].Noted {
+			other := &delivery{Courier: d.Courier}
+			if err := other.load(ctx, task); err != nil {
+				return nil, err
+			}
+			parcels = append(parcels, other.parcel)
 		}
 	}
-	return out
+	for _, p := range parcels {
+		for ours, s := range p.Posted {
+			if s.State == there && ours != r.Key.String() && strings.HasPrefix(s.Remote, r.Type+"/") {
+				out = append(out, s.Remote)
+			}
+		}
+	}
+	return out, nil
 }
 
 // around asks for what lies there of the patient, narrowed by what the partner lists.
@@ -182,6 +202,17 @@ func sameContent(a, b fhir.Node) bool {
 func bears(r fhir.Resource, system, value string) bool {
 	for id := range r.Root().Get("identifier").Elements() {
 		if id.Get("system").Text() == system && id.Get("value").Text() == value {
+			return true
+		}
+	}
+	return false
+}
+
+// anothers reports whether a resource, which does not bear our identifier, bears that of
+// another resource of ours.
+func anothers(r fhir.Resource, system string) bool {
+	for id := range r.Root().Get("identifier").Elements() {
+		if id.Get("system").Text() == system {
 			return true
 		}
 	}

@@ -26,10 +26,11 @@ type share struct {
 	At       time.Time `json:"at"`                 // of the last request that carried it
 	Withheld int64     `json:"withheld,omitempty"` // newest version that consent or policy kept back
 	Noted    []string  `json:"noted,omitempty"`    // our Tasks whose notes speak of it
+	By       string    `json:"by,omitempty"`       // our Task whose parcel creates it there
 }
 
 func (s share) is(o share) bool {
-	return s.Version == o.Version && s.Tried == o.Tried && s.Task == o.Task && s.At.Equal(o.At) && s.Withheld == o.Withheld && slices.Equal(s.Noted, o.Noted)
+	return s.Version == o.Version && s.Tried == o.Tried && s.Task == o.Task && s.At.Equal(o.At) && s.Withheld == o.Withheld && s.By == o.By && slices.Equal(s.Noted, o.Noted)
 }
 
 const shareSpace = "referral-share"

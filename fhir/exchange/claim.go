@@ -1,0 +1,65 @@
+package exchange
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"rapport/fhir"
+)
+
+// claim makes this referral's parcel the one that creates a resource at the partner, so
+// that what two referrals of a client carry is there once. done: another one's does or
+// did, and its key there is as good here; the zero Key if the partner does not want it.
+//
+// It is called when the parcel says that the resource is sent: whoever finds the claim
+// of another finds in that one's parcel what became of it, if anything did. It is written
+// each time, so that of two who claim at once one looks again. sought: this one has
+// looked at the partner and found nothing, so a create of which nobody knows what became
+// of it does not bar the way for ever.
+func (d *delivery) claim(ctx context.Context, r fhir.Resource, sought bool) (k fhir.Key, done bool, err error) {
+	if !slices.Contains(corrected, r.Type) || r.Version == 0 {
+		return fhir.Key{}, false, nil // made for this referral
+	}
+	task := d.memo.Key
+	for {
+		all, m, err := d.sharesOf(ctx, r.Key)
+		if err != nil {
+			return fhir.Key{}, false, err
+		}
+		s := all[d.to.Name]
+		if s.By != "" && s.By != task {
+			other := &delivery{Courier: d.Courier}
+			if err := other.load(ctx, s.By); err != nil {
+				return fhir.Key{}, false, err
+			}
+			was := other.Posted[r.Key.String()]
+			lost := was.State == unknown && sought && d.Clock().Sub(was.At) >= underWay
+			if was.State != "" && !lost {
+				k, err := d.adopt(ctx, r, was)
+				return k, true, err
+			}
+		}
+		s.By = task
+		all[d.to.Name] = s
+		if m.Value, err = json.Marshal(all); err != nil {
+			return fhir.Key{}, false, fmt.Errorf("shares of a resource: %w", err)
+		}
+		if err = d.Memos.SetMemo(ctx, m); !fhir.Is(err, fhir.Conflict) || ctx.Err() != nil {
+			return fhir.Key{}, false, err
+		}
+	}
+}
+
+// adopt takes over what is known of a resource that another referral brings.
+func (d *delivery) adopt(ctx context.Context, r fhir.Resource, was posted) (fhir.Key, error) {
+	if err := d.put(ctx, r.Key, was); err != nil {
+		return fhir.Key{}, err
+	}
+	if was.State == unknown {
+		return fhir.Key{}, &fhir.Error{Code: fhir.Transient, Detail: "another referral is bringing a " + r.Type + " of the same client"}
+	}
+	k, _ := fhir.ParseKey(was.Remote) // none of what was refused
+	return k, nil
+}
