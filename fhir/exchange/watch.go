@@ -219,8 +219,10 @@ func ending(task fhir.Node) (time.Time, bool) {
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
 		return t, true
 	}
-	if t, err := time.Parse(time.DateOnly, s); err == nil {
-		return t.AddDate(0, 0, 1), true // the day itself still counts
+	for layout, more := range map[string][3]int{time.DateOnly: {0, 0, 1}, "2006-01": {0, 1, 0}, "2006": {1, 0, 0}} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.AddDate(more[0], more[1], more[2]), true // the day, month or year itself still counts
+		}
 	}
 	return time.Time{}, false
 }
