@@ -140,6 +140,7 @@
 // two referrals of a client carry. Of two notes that say the same and are lost on the same
 // day, a partner that keeps no identifiers may get one.
 //
-// What is changed in a Task that was sent, but for its status, is not told. Asking the receiver to stop work that it has begun (a Task of its own
-// with code abort) is not here; whoever has begun can cancel.
+// Of what the sender changes in a Task that was sent, beside its status, the receiver is
+// told the priority, the restriction and that it is asked to stop (businessStatus 5.2).
+// A Task of its own with code abort is not here; whoever has begun can cancel.
 package exchange

@@ -17,6 +17,7 @@ const Kind = "referral"
 // What a work is to do; its id begins with it and a slash.
 const (
 	Deliver  = "deliver"  // bring a new referral to the partner that shall take it
+	Amend    = "amend"    // tell it what else was changed in the Task
 	Withdraw = "withdraw" // tell that partner that it is cancelled or was an error
 	Answer   = "answer"   // bring status and output back to the partner that sent it
 	Correct  = "correct"  // bring a later version of what a partner has
@@ -85,6 +86,11 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 	if err != nil {
 		return err
 	}
+	if p.to != nil && p.writer == p.to && from != "" {
+		if err := urgency(before, task); err != nil {
+			return err
+		}
+	}
 	status := task.Get("status").Text()
 	if from == "" {
 		err = begin(status)
@@ -117,7 +123,11 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 			return err
 		}
 	}
-	if do, to := p.sets(from, status); do != "" {
+	do, to := p.sets(from, status)
+	if do == "" && p.to != nil && p.house && from == status && status != "draft" && len(Next(status, Receiver)) > 0 && len(amended(before, task)) > 0 {
+		do, to = Amend, p.to
+	}
+	if do != "" {
 		return f.enqueue(ctx, tx, do, w.Head, to.Name)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/fhir/exchange"
 )
 
 // rewrite puts a resource with other elements than it has, as the staff; "" takes one off.
@@ -134,5 +135,42 @@ func TestAReferralThatIsUnderWayIsNotDeleted(t *testing.T) {
 	w.settle()
 	if n := len(w.copyOf(draft)); n != 1 {
 		t.Errorf("the hospital has %d", n)
+	}
+}
+
+// What the sender changes without a step reaches the receiver, and takes nothing of its own.
+func TestWhatTheSenderChangesInATaskReachesTheReceiver(t *testing.T) {
+	w, _ := joined(t, newParts(t))
+	task := w.clinic.referral("1", "requested")
+	w.settle()
+	theirs := w.copyOf(task)[0].Key
+	w.hospital.step(theirs, "accepted", "")
+	if status, why := w.hospital.rewrite(theirs, map[string]string{"executionPeriod": `{"start":"2026-03-20T10:00:00Z"}`, "note": `[{"text":"Room 4."}]`}); status != http.StatusOK {
+		t.Fatalf("%d %s", status, why)
+	}
+	w.settle()
+	asked := `{"coding":[{"system":"` + exchange.BusinessStatus + `","code":"` + exchange.AskedToCancel + `"}]}`
+	for _, change := range []map[string]string{
+		{"priority": `"stat"`, "restriction": `{"period":{"end":"2026-03-09"}}`},
+		{"businessStatus": asked},
+	} {
+		if status, why := w.clinic.rewrite(task, change); status != http.StatusOK {
+			t.Fatalf("%d %s", status, why)
+		}
+	}
+	w.settle()
+	got := w.hospital.get(theirs.String()).Root()
+	if got.Get("priority").Text() != "stat" || got.At("restriction", "period", "end").Text() != "2026-03-09" || exchange.BusinessOf(got) != exchange.AskedToCancel ||
+		got.Get("status").Text() != "accepted" || got.Get("note").Len() != 1 || !got.Get("executionPeriod").Exists() {
+		t.Errorf("the hospital has %s; dead: %+v", got.Raw(), w.clinic.works(true))
+	}
+	at := w.clinic.get(task.String()).Version
+	a := w.clinic.serve(w.clinic.partner, http.MethodPut, task.String(), nil, []byte(strings.Replace(string(w.clinic.get(task.String()).Body()), `"stat"`, `"routine"`, 1)))
+	if a.Status != http.StatusUnprocessableEntity || !strings.Contains(said(a), "Task.priority") {
+		t.Errorf("the receiver says how urgent it is: %d %s", a.Status, said(a))
+	}
+	w.settle()
+	if now := w.clinic.get(task.String()); now.Version != at || len(w.clinic.works(true)) != 0 {
+		t.Errorf("it comes back: %s", now.Body())
 	}
 }

@@ -19,7 +19,7 @@ type Outbox struct {
 // Item is one work.
 type Item struct {
 	fhir.Work
-	Do      string   // Deliver, Withdraw, Answer, Correct, Renew, Settle
+	Do      string   // Deliver, Amend, Withdraw, Answer, Correct, Renew, Settle
 	Task    fhir.Key // ours
 	Partner string
 }

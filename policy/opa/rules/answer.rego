@@ -1,6 +1,6 @@
 # METADATA
 # title: A partner answers a referral
-# description: Of a Task that names it, status and output alone.
+# description: Of a Task that names it, what its steps change, and what a sender may ask for besides.
 package gateway.rule.answer
 
 allow if {
@@ -11,4 +11,4 @@ allow if {
 	input.consent in {"none", "permit"}
 }
 
-change_only := ["status", "statusReason", "businessStatus", "executionPeriod", "output", "lastModified"]
+change_only := ["status", "statusReason", "businessStatus", "executionPeriod", "output", "lastModified", "priority", "restriction"]

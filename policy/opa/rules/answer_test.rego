@@ -9,7 +9,7 @@ test_a_referral_is_answered if {
 	every consent in {"none", "permit"} {
 		answer.allow with input as object.union(yes, {"consent": consent})
 	}
-	answer.change_only == ["status", "statusReason", "businessStatus", "executionPeriod", "output", "lastModified"]
+	answer.change_only == ["status", "statusReason", "businessStatus", "executionPeriod", "output", "lastModified", "priority", "restriction"]
 }
 
 test_no_further if {
