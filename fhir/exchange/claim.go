@@ -29,17 +29,14 @@ func (d *delivery) claim(ctx context.Context, r fhir.Resource, sought bool) (k f
 			return fhir.Key{}, false, err
 		}
 		s := all[d.to.Name]
-		if s.By != "" && s.By != task {
-			other := &delivery{Courier: d.Courier}
-			if err := other.load(ctx, s.By); err != nil {
-				return fhir.Key{}, false, err
-			}
-			was := other.Posted[r.Key.String()]
-			lost := was.State == unknown && sought && d.Clock().Sub(was.At) >= underWay
-			if was.State != "" && !lost {
-				k, err := d.adopt(ctx, r, was)
-				return k, true, err
-			}
+		was, err := d.elsewhere(ctx, r, s)
+		if err != nil {
+			return fhir.Key{}, false, err
+		}
+		lost := was.State == unknown && sought && d.Clock().Sub(was.At) >= underWay
+		if was.State != "" && !lost {
+			k, err := d.adopt(ctx, r, was)
+			return k, true, err
 		}
 		s.By = task
 		all[d.to.Name] = s
@@ -50,6 +47,31 @@ func (d *delivery) claim(ctx context.Context, r fhir.Resource, sought bool) (k f
 			return fhir.Key{}, false, err
 		}
 	}
+}
+
+// elsewhere returns what is known of a resource in the parcel that creates it, if that is
+// another one.
+func (d *delivery) elsewhere(ctx context.Context, r fhir.Resource, s share) (posted, error) {
+	if s.By == "" || s.By == d.memo.Key {
+		return posted{}, nil
+	}
+	other := &delivery{Courier: d.Courier}
+	err := other.load(ctx, s.By)
+	return other.Posted[r.Key.String()], err
+}
+
+// decided takes over what became, by now, of a resource that another referral brings.
+func (d *delivery) decided(ctx context.Context, r fhir.Resource) (k fhir.Key, done bool, err error) {
+	all, _, err := d.sharesOf(ctx, r.Key)
+	if err != nil {
+		return fhir.Key{}, false, err
+	}
+	was, err := d.elsewhere(ctx, r, all[d.to.Name])
+	if err != nil || was.State == "" || was.State == unknown {
+		return fhir.Key{}, false, err
+	}
+	k, err = d.adopt(ctx, r, was)
+	return k, true, err
 }
 
 // adopt takes over what is known of a resource that another referral brings.

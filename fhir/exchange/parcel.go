@@ -132,6 +132,9 @@ func (d *delivery) bring(ctx context.Context, r fhir.Resource) (fhir.Key, error)
 		}
 	}
 	if now.State == unknown {
+		if k, done, err := d.decided(ctx, r); err != nil || done {
+			return k, err
+		}
 		if r.Type != "Patient" { // who was just looked for
 			k, err := d.probe(ctx, r)
 			if err != nil || !k.IsZero() {
