@@ -82,7 +82,9 @@ func (in *Instrument) risk(ctx context.Context, r fhir.Reader, s Score, w about,
 	}
 	k := taskKey(w.key, risk, s.answers[risk.item])
 	awaited := slices.ContainsFunc(tasks, open)
-	known := slices.ContainsFunc(tasks, func(t fhir.Resource) bool { return t.Key == k })
+	known := slices.ContainsFunc(tasks, func(t fhir.Resource) bool { // of what was an error nobody has decided
+		return t.Key == k && t.Root().Get("status").Text() != "entered-in-error"
+	})
 	var out []fhir.Resource
 	if !active && (awaited || !known) {
 		f, err := in.raised(flag, w, risk)

@@ -138,3 +138,18 @@ func TestAWithdrawnRiskPutsTheFlagToRestAndLeavesTheTask(t *testing.T) {
 		t.Errorf("said again: %v", out)
 	}
 }
+
+func TestARiskIsRaisedAgainWhenWhatWasAnErrorIsNone(t *testing.T) {
+	in := library(t).BySlug("phq-9")
+	s := newShelf()
+	for _, status := range []string{"completed", "entered-in-error"} {
+		derive(t, s, response(t, in, "000000002", Occasion{Status: status}))
+	}
+	out := derive(t, s, response(t, in, "000000002", Occasion{}))
+	if fl := of("Flag", out); len(fl) != 1 || status(fl[0]) != "active" {
+		t.Errorf("flag: %v", fl)
+	}
+	if ts := of("Task", out); len(ts) != 1 || status(ts[0]) != "requested" {
+		t.Errorf("task: %v", ts)
+	}
+}
