@@ -281,7 +281,7 @@ func (r *Release) tables() []table {
 			{name: "gender", label: "Administrative gender", codes: "female; male; other", empty: "unknown, or not told in this release"},
 			{name: "birth_years", label: "Years in one of which the person was born", empty: "unknown, or not told in this release"},
 			{name: "state", label: "State or province of residence, as its code", empty: "unknown, or not told in this release"},
-			{name: "start_years", label: "Years in one of which the first course of therapy began" + r.shifted(), empty: "unknown, or not told in this release"},
+			{name: "start_years", label: "Years in one of which the first course of therapy began; the true ones, also where dates are shifted", empty: "unknown, or not told in this release"},
 		}},
 		{name: "episodes", about: "One row a course of therapy.", rows: r.episodes(), columns: []column{
 			pid, episode, therapist, site,
@@ -319,14 +319,6 @@ func (r *Release) tables() []table {
 
 const missingCodes = "not-asked = the source says that it was not asked; skipped = made pointless by another answer (enableWhen); refused = asked, and declined; " +
 	"not-extracted = the source had the score without its items; unanswered = left empty, and nothing says why; withheld = there is an answer that may not be told, such as a text"
-
-// shifted says in which sense a year is one.
-func (r *Release) shifted() string {
-	if r.profile.Shifts {
-		return "; of the shifted date, which may lie up to 52 weeks before the true one"
-	}
-	return ""
-}
 
 func (r *Release) instrumentCodes() string {
 	var out []string
