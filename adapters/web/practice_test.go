@@ -72,8 +72,11 @@ func (o *office) settle() *office {
 type told struct {
 	Outcome   string
 	Resources []struct{ Reference, VersionID, Outcome string }
-	Issues    []struct{ Severity, Code string }
-	Feedback  *struct {
+	Issues    []struct {
+		Severity, Code string
+		Expression     []string
+	}
+	Feedback *struct {
 		Instrument, Response, Observation string
 		Scores                            []struct {
 			Scale string
