@@ -151,7 +151,8 @@ type gatherer struct {
 // nothing of it. Of others it is told nothing: they are not its business.
 func (g *gatherer) closedType(_ context.Context, typ string) error {
 	n := note{Code: fhir.Forbidden, Detail: "Your role and the scopes of your token do not allow to export " + typ + "."}
-	if g.k.Named && !slices.Contains(g.k.Notes, n) {
+	shown := len(g.k.Shown) == 0 || slices.Contains(g.k.Shown, typ) // a release reads more than it shows
+	if g.k.Named && shown && !slices.Contains(g.k.Notes, n) {
 		g.k.Notes = append(g.k.Notes, n)
 	}
 	return nil

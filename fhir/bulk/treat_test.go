@@ -165,6 +165,9 @@ func TestAGroupsReleaseDoesNotNameTheGroup(t *testing.T) {
 	if strings.Contains(string(r.Body), "arm") || m.Request != base+"/$export?_type=Patient%2CGoal" {
 		t.Errorf("%s", r.Body)
 	}
+	if len(m.Error) != 0 { // of types that are read and not shown nobody asked
+		t.Errorf("%s", r.Body)
+	}
 	if got := w.keys("researcher", m); len(got) != 2 { // Anna and her goal; Cara is not in the Group
 		t.Errorf("%q", got)
 	}
