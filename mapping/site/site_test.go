@@ -109,3 +109,30 @@ func TestARefusalShowsCodesAndHidesText(t *testing.T) {
 		}
 	}
 }
+
+// A delete that is misspelt is no update of what it means to take back.
+func TestARowOfWhichItIsNotClearWhetherItDeletesIsRefused(t *testing.T) {
+	m, err := Embedded("pmhc-v4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := 0
+	for _, table := range m.Tables {
+		at := slices.Index(table.Columns, "delete")
+		if at < 0 {
+			continue
+		}
+		tables++
+		for said, clear := range map[string]bool{"": true, "delete": true, "Delete": false, "D": false, "1": false} {
+			row := Row{Values: make([]string, len(table.Columns))}
+			row.Values[at] = said
+			refusal := table.Check(row)
+			if unclear := refusal != nil && strings.Contains(refusal.Error(), "the word delete"); unclear == clear {
+				t.Errorf("%s, %q: %v", table.Name, said, refusal)
+			}
+		}
+	}
+	if tables != 12 {
+		t.Errorf("%d tables have rows that delete", tables)
+	}
+}
