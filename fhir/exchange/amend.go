@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"net/url"
 	"slices"
 
 	"rapport/fhir"
@@ -58,10 +57,6 @@ func (c *Courier) amend(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
-	released, err := c.Release(ctx, org, []fhir.Resource{now})
-	if err != nil || len(released) == 0 {
-		return err // the record of the release says why
-	}
 	l, err := c.ledger(ctx, j.Task)
 	if err != nil || l.Begun.IsZero() && l.Delivered == 0 {
 		return err // nothing was ever sent
@@ -73,33 +68,21 @@ func (c *Courier) amend(ctx context.Context, to Partner, j job) error {
 	if len(d.Posted) > 0 && d.Posted["Task/"+j.Task].State == "" {
 		return &fhir.Error{Code: fhir.BusinessRule, Detail: "the partner has no Task of this referral, in which something has changed; tell its people, then drop the work"}
 	}
-	found, err := c.Channel.Search(ctx, to, "Task", url.Values{"identifier": {c.Base + "/Task|" + j.Task}})
+	released, err := c.Release(ctx, org, []fhir.Resource{now})
 	if err != nil {
 		return err
 	}
-	switch len(found) {
-	case 0:
+	if len(released) == 0 {
+		return &fhir.Error{Code: fhir.Forbidden, Detail: "consent or policy does not let this partner have the Task, in which something has changed; tell its people what they may know, then drop the work"}
+	}
+	theirs, err := c.copyAt(ctx, to, j.Task)
+	if err != nil {
+		return err
+	}
+	if theirs.IsZero() {
 		return c.neverArrived(ctx, j)
-	case 1:
-	default:
-		return &fhir.Error{Code: fhir.Multiple, Detail: "the partner shows several Tasks for this referral"}
 	}
-	theirs, names := found[0], amended(before.Root(), now.Root())
-	p := newPack(c.Base, to, nil, []fhir.Resource{now})
-	for _, name := range names {
-		if err := c.locate(ctx, p, now.Root().Get(name)); err != nil {
-			return err
-		}
-	}
-	o, err := p.resource(now)
-	if err != nil {
-		return err
-	}
-	ours, err := o.Resource()
-	if err != nil {
-		return err
-	}
-	merged, err := with(theirs, ours, names)
+	merged, err := c.merged(ctx, to, released[0], theirs, amended(before.Root(), now.Root()))
 	if err != nil || fhir.SameContent(merged, theirs) {
 		return err
 	}

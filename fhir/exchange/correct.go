@@ -286,7 +286,6 @@ func (c *Courier) neverThere(ctx context.Context, to Partner, s share, now fhir.
 
 // corrected returns theirs with the elements in which our versions differ.
 func (c *Courier) corrected(ctx context.Context, to Partner, then []fhir.Resource, now, theirs fhir.Resource) (fhir.Resource, error) {
-	p := newPack(c.Base, to, nil, []fhir.Resource{now})
 	changed := []string{"meta"}
 	for _, before := range then {
 		for _, r := range []fhir.Resource{now, before} {
@@ -298,7 +297,13 @@ func (c *Courier) corrected(ctx context.Context, to Partner, then []fhir.Resourc
 			}
 		}
 	}
-	for _, name := range changed {
+	return c.merged(ctx, to, now, theirs, changed)
+}
+
+// merged returns theirs with the named elements as ours has them, in the partner's words.
+func (c *Courier) merged(ctx context.Context, to Partner, now, theirs fhir.Resource, names []string) (fhir.Resource, error) {
+	p := newPack(c.Base, to, nil, []fhir.Resource{now})
+	for _, name := range names {
 		if err := c.locate(ctx, p, now.Root().Get(name)); err != nil {
 			return fhir.Resource{}, err
 		}
@@ -311,7 +316,7 @@ func (c *Courier) corrected(ctx context.Context, to Partner, then []fhir.Resourc
 	if err != nil {
 		return fhir.Resource{}, err
 	}
-	return with(theirs, ours, changed)
+	return with(theirs, ours, names)
 }
 
 // locate finds where at the partner's what an element refers to is.

@@ -66,10 +66,17 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 		return nil
 	}
 	task := w.Resource.Root()
+	if !isReferral(before) && !isReferral(task) {
+		return nil
+	}
+	p, err := f.parties(ctx, tx, task, w.By)
+	if err != nil {
+		return err
+	}
 	if again {
 		err = f.returns(ctx, tx, before, task)
 	} else {
-		err = f.remains(ctx, tx, before, task)
+		err = f.remains(ctx, tx, before, task, p)
 	}
 	if err != nil || !isReferral(task) {
 		return err
@@ -78,10 +85,6 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 		before = fhir.Node{} // it begins as one
 	}
 	from := before.Get("status").Text()
-	p, err := f.parties(ctx, tx, task, w.By)
-	if err != nil {
-		return err
-	}
 	side, err := p.side()
 	if err != nil {
 		return err

@@ -8,19 +8,19 @@ import (
 
 // remains refuses a write that would make another referral of one that was sent, or
 // none at all: its partner has a copy, and would be told nothing. Another receiver, or
-// another request, is a Task of its own.
-func (f Referrals) remains(ctx context.Context, tx fhir.Tx, before, task fhir.Node) error {
+// another request, is a Task of its own. is: whose it would be.
+func (f Referrals) remains(ctx context.Context, tx fhir.Tx, before, task fhir.Node, is parties) error {
 	if !isReferral(before) || before.Get("status").Text() == "draft" {
 		return nil
 	}
-	was, err := f.parties(ctx, tx, before, nil)
-	if err != nil {
-		return err
+	was := is
+	if !before.Get("owner").Same(task.Get("owner")) || !before.Get("identifier").Same(task.Get("identifier")) {
+		var err error
+		if was, err = f.parties(ctx, tx, before, nil); err != nil {
+			return err
+		}
 	}
-	is, err := f.parties(ctx, tx, task, nil)
 	switch {
-	case err != nil:
-		return err
 	case is.to != was.to:
 		return changed("owner", "who is asked")
 	case was.to == nil && was.from == nil:

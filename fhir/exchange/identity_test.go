@@ -174,3 +174,22 @@ func TestWhatTheSenderChangesInATaskReachesTheReceiver(t *testing.T) {
 		t.Errorf("it comes back: %s", now.Body())
 	}
 }
+
+// What consent keeps back of it is a person's to tell: nobody takes it for told.
+func TestAChangeThatConsentKeepsBackIsGivenUpAloud(t *testing.T) {
+	w, _ := joined(t, newParts(t))
+	task := w.clinic.referral("1", "requested")
+	w.settle()
+	w.clinic.put(`{"resourceType":"Consent","id":"c1","status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},` +
+		`"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"IDSCL"}]}],"patient":{"reference":"Patient/p1"},"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]},"provision":{"type":"deny"}}`)
+	if status, why := w.clinic.rewrite(task, map[string]string{"priority": `"stat"`}); status != http.StatusOK {
+		t.Fatalf("%d %s", status, why)
+	}
+	w.settle()
+	if dead := w.clinic.works(true); len(dead) != 1 || !strings.Contains(dead[0].Note, "consent") {
+		t.Errorf("%+v", dead)
+	}
+	if got := w.copyOf(task)[0].Root().Get("priority"); got.Exists() {
+		t.Errorf("the hospital has %s", got.Raw())
+	}
+}

@@ -58,7 +58,7 @@ func (d *delivery) probe(ctx context.Context, r fhir.Resource) (fhir.Key, error)
 		return fhir.Key{}, err
 	}
 	rs = slices.DeleteFunc(rs, func(x fhir.Resource) bool {
-		return slices.Contains(taken, x.Key.String()) || anothers(x, system) || !alike(x.Root(), r.Root())
+		return slices.Contains(taken, x.Key.String()) || bears(x, system, "") || !alike(x.Root(), r.Root())
 	})
 	if len(rs) == 0 && !whole {
 		return fhir.Key{}, undecided(r.Type)
@@ -198,21 +198,10 @@ func sameContent(a, b fhir.Node) bool {
 	return a.At("content", "attachment", "title").Text() == b.At("content", "attachment", "title").Text()
 }
 
-// bears reports whether a resource carries an identifier.
+// bears reports whether a resource carries an identifier, any of the system for value "".
 func bears(r fhir.Resource, system, value string) bool {
 	for id := range r.Root().Get("identifier").Elements() {
-		if id.Get("system").Text() == system && id.Get("value").Text() == value {
-			return true
-		}
-	}
-	return false
-}
-
-// anothers reports whether a resource, which does not bear our identifier, bears that of
-// another resource of ours.
-func anothers(r fhir.Resource, system string) bool {
-	for id := range r.Root().Get("identifier").Elements() {
-		if id.Get("system").Text() == system {
+		if id.Get("system").Text() == system && (value == "" || id.Get("value").Text() == value) {
 			return true
 		}
 	}

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"time"
 
@@ -35,18 +34,13 @@ func (c *Courier) withdraw(ctx context.Context, to Partner, j job) error {
 	if len(released) != 1 {
 		elements = elements[:1] // that it is over they must know whatever was denied since
 	}
-	found, err := c.Channel.Search(ctx, to, "Task", url.Values{"identifier": {c.Base + "/Task|" + j.Task}})
+	theirs, err := c.copyAt(ctx, to, j.Task)
 	if err != nil {
 		return err
 	}
-	switch len(found) {
-	case 0:
+	if theirs.IsZero() {
 		return c.neverArrived(ctx, j)
-	case 1:
-	default:
-		return &fhir.Error{Code: fhir.Multiple, Detail: "the partner shows several Tasks for this referral"}
 	}
-	theirs := found[0]
 	from, status := theirs.Root().Get("status").Text(), task.Root().Get("status").Text()
 	if from == status || reachable(status, from) {
 		return nil
@@ -62,6 +56,12 @@ func (c *Courier) withdraw(ctx context.Context, to Partner, j job) error {
 		return err
 	}
 	return c.receipt(ctx, Withdraw, fhir.Head{Key: task.Key, Version: j.Version}, to)
+}
+
+// copyAt finds a partner's copy of a Task of ours, the zero Resource if it shows none.
+func (c *Courier) copyAt(ctx context.Context, to Partner, task string) (fhir.Resource, error) {
+	system := c.Base + "/Task"
+	return c.one(ctx, to, "Task", identified(token(system, task)), func(r fhir.Resource) bool { return bears(r, system, task) })
 }
 
 // neverArrived: what is not there needs no withdrawal, unless it may be on its way.

@@ -14,8 +14,8 @@ import (
 // then, or when the resource changes once more.
 const withheldSpace = "referral-withheld"
 
-// withheldOf returns the resources about a client, ours, that partners have in an
-// earlier version because of consent or policy.
+// withheldOf returns the resources about a client, ours, of which a version was kept back
+// from a partner at some time; what they are shared in says of which it still is.
 func (c *Courier) withheldOf(ctx context.Context, patient fhir.Key) (ks []string, m fhir.Memo, err error) {
 	m, err = c.Memos.Memo(ctx, withheldSpace, patient.String())
 	m.Space, m.Key = withheldSpace, patient.String()
@@ -55,40 +55,24 @@ func (c *Courier) withhold(ctx context.Context, task string, now fhir.Head, to P
 	}
 }
 
-// permitted returns what was withheld of the client of a Consent that has changed, and
-// forgets what is not withheld any more.
+// permitted returns what is withheld of the clients of a Consent that has changed.
 func (c *Courier) permitted(ctx context.Context, consent fhir.Change) (all []outdated, err error) {
 	for _, patient := range consent.Facts.Patients {
-		ks, m, err := c.withheldOf(ctx, patient)
-		if err != nil || len(ks) == 0 {
-			return all, err
+		ks, _, err := c.withheldOf(ctx, patient)
+		if err != nil {
+			return nil, err
 		}
-		var still []string
 		for _, text := range ks {
 			k, _ := fhir.ParseKey(text)
 			s, _, err := c.sharesOf(ctx, k)
 			if err != nil {
 				return nil, err
 			}
-			kept := false
 			for name, x := range s {
-				if x.Withheld > x.Version && c.serves(name) {
-					kept = true
+				if x.Withheld > x.Version && c.serves(name) { // else it has gone since
 					all = append(all, outdated{name, x, k, consent.Head})
 				}
 			}
-			if kept {
-				still = append(still, text)
-			}
-		}
-		if len(still) == len(ks) {
-			continue
-		}
-		if m.Value, err = json.Marshal(still); err != nil {
-			return nil, fmt.Errorf("corrections withheld of a client: %w", err)
-		}
-		if err := c.Memos.SetMemo(ctx, m); err != nil && !fhir.Is(err, fhir.Conflict) {
-			return nil, err
 		}
 	}
 	return all, nil
