@@ -22,7 +22,9 @@
 // A workbook is read by a reader of our own: of its 5,000 pages of specification an
 // upload needs sheets, cells and shared texts, as a stream. A cell that holds a
 // number has lost the zeros in front of it; rows say which cells are numbers, and
-// the site file how many digits there were. A cell that is formatted as a date
+// the site file how many digits there were. One that is not whole is read in the 15
+// digits that the sheet shows and a CSV file of it holds, not in the 17 of the machine;
+// a whole one, and a text, in all its digits. A cell that is formatted as a date
 // rejects its row: what the person saw depends on the machine it was shown on.
 //
 // CSV is read by a reader of our own rather than by encoding/csv, which is its

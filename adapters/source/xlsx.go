@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -363,12 +364,28 @@ func (s *sheet) meaning(at xml.StartElement, value string) (text string, number 
 	if n, err := strconv.Atoi(attr(at, "s")); err == nil && n >= 0 && n < len(s.w.dates) && s.w.dates[n] {
 		return "", false, dateCell
 	}
-	if strings.ContainsAny(value, "eE") { // 1.7052021E7
-		if f, err := strconv.ParseFloat(value, 64); err == nil {
-			value = strconv.FormatFloat(f, 'f', -1, 64)
+	return shown(value), true, ""
+}
+
+// shown writes a number as a person sees it in the sheet, and in a CSV file of it. The
+// workbook holds what the machine has, 1.1000000000000001 or 1.7052021E7. Whole numbers
+// keep all their digits: long ones are keys.
+//
+// Source: ECMA-376 part 1, 18.3.1.96 (v); Excel's own limit of 15 significant digits.
+func shown(value string) string {
+	if strings.Trim(value, "0123456789.eE+-") != "" || !strings.ContainsAny(value, ".eE") {
+		return value
+	}
+	f, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		return value
+	}
+	if f != math.Trunc(f) {
+		if f, err = strconv.ParseFloat(strconv.FormatFloat(f, 'e', 14, 64), 64); err != nil {
+			return value
 		}
 	}
-	return value, true, ""
+	return strconv.FormatFloat(f, 'f', -1, 64)
 }
 
 // textOf reads the text of an element, that of its runs included; not how it is
