@@ -1,7 +1,9 @@
 package site
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 )
@@ -10,9 +12,13 @@ import (
 // that rows of the table give, or, for a table whose rows go into the records of
 // others, what stands in those.
 //
-//	delete: {when: "row.delete == 'delete'"}
-//	delete: {when: …, known: {system: urn:x, code: row_key}, in: session, field: practitioners}
-//	delete: {when: …, key: [organisation, episode], in: episode, field: referrals, element: {ref: referral, by: [organisation, intake]}}
+//	delete: {column: delete, word: delete}
+//	delete: {column: …, word: …, known: {system: urn:x, code: row_key}, in: session, field: practitioners}
+//	delete: {column: …, word: …, key: [organisation, episode], in: episode, field: referrals, element: {ref: referral, by: [organisation, intake]}}
+//
+// A row takes back if its column says the word, and is told if it says nothing; what
+// says anything else is refused, since nobody knows which of the two was meant. Where
+// the column has other words too, when: "row.state == 'gone'" stands in place of both.
 //
 // The rows that went into a record are found again by a detail of it that is known
 // by system and code, and says the row's key; or, with key, the record is named by
@@ -26,6 +32,8 @@ type Deletion struct {
 	Short        int    // columns of the table's key that name the record; 0 with a detail
 
 	when    *expr
+	column  source // in place of when
+	word    string
 	key     []source
 	element value
 }
@@ -35,8 +43,37 @@ func (t *Table) Deletes(row Row) bool {
 	if t.Delete == nil {
 		return false
 	}
+	if t.Delete.when == nil {
+		return t.Delete.said(row) == t.Delete.word
+	}
 	yes, err := t.Delete.when.true(bound{row.Values})
 	return err == nil && yes
+}
+
+func (d *Deletion) said(row Row) string {
+	if d.column.col >= len(row.Values) {
+		return ""
+	}
+	return strings.TrimSpace(row.Values[d.column.col])
+}
+
+// check is what each row must meet by the section; "" for nothing.
+func (d *Deletion) check() string {
+	if d == nil || d.when != nil {
+		return ""
+	}
+	return fmt.Sprintf("is neither empty nor the word %s", d.word)
+}
+
+// unclear refuses a row of which it is not clear whether it takes something back.
+func (d *Deletion) unclear(row Row) *Refusal {
+	if d == nil || d.when != nil {
+		return nil
+	}
+	if s := d.said(row); s == "" || s == d.word {
+		return nil
+	}
+	return &Refusal{Column: d.column.name, Why: d.check()}
 }
 
 // Target returns the key of the record that a row of a table with
@@ -68,13 +105,21 @@ func (c *compiler) deletion(n *node, emits bool, s scope) *Deletion {
 		return nil
 	}
 	d := &Deletion{Kind: f.text("in"), Field: f.text("field")}
-	when, known, key, element := f.get("when"), f.get("known"), f.get("key"), f.get("element")
+	when, column, known, key, element := f.get("when"), f.get("column"), f.get("known"), f.get("key"), f.get("element")
+	d.word = strings.TrimSpace(f.text("word"))
 	f.done()
-	if when == nil {
-		c.fs.add(n, "delete needs when: which rows take back what was told before")
+	switch by := column != nil || d.word != ""; {
+	case when != nil && by:
+		c.fs.add(n, "delete has either column and word, or when")
 		return nil
+	case when != nil:
+		d.when = s.compile(when, cel.BoolType, c.fs)
+	case column == nil || column.shape != text || d.word == "":
+		c.fs.add(n, "delete needs column and word: which rows take back what was told before")
+		return nil
+	default:
+		d.column, _ = s.find(column, c.fs)
 	}
-	d.when = s.compile(when, cel.BoolType, c.fs)
 	if known != nil {
 		kf := formOf(known, c.fs, "known")
 		d.System, d.Code = kf.text("system"), kf.text("code")
@@ -95,7 +140,7 @@ func (c *compiler) deletion(n *node, emits bool, s scope) *Deletion {
 	}
 	switch in := n.key("in"); {
 	case emits && (in != nil || known != nil || key != nil):
-		c.fs.add(n, "rows of this table give records, so delete needs no more than when")
+		c.fs.add(n, "rows of this table give records, so delete needs no more than column and word")
 	case emits:
 	case in == nil:
 		c.fs.add(n, "delete needs in: the kind of record that the rows go into")

@@ -94,8 +94,11 @@ func (t *Table) Tenant(row Row) string {
 // HasTenant reports whether rows say whose they are.
 func (t *Table) HasTenant() bool { return t.tenant != nil }
 
-// Check tests the conditions of the table's check section.
+// Check tests the conditions of the table's delete and check sections.
 func (t *Table) Check(row Row) *Refusal {
+	if r := t.Delete.unclear(row); r != nil {
+		return r
+	}
 	for _, c := range t.checks {
 		if ok, err := c.ok.true(bound{row.Values}); err != nil || !ok {
 			return &Refusal{Column: c.ok.columns(), Why: c.reason}
@@ -419,6 +422,9 @@ func (t *Table) Ignored() (out []string) {
 
 // Checks says what each row must meet, in the words of the site file.
 func (t *Table) Checks() (out []string) {
+	if s := t.Delete.check(); s != "" {
+		out = append(out, t.Delete.column.name+" "+s)
+	}
 	for _, c := range t.checks {
 		out = append(out, c.reason)
 	}
