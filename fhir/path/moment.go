@@ -215,9 +215,9 @@ func (m Moment) span() (first, end time.Time) {
 // drift is how far a clock without offset may be from UTC.
 const drift = 14 * time.Hour
 
-// compare returns -1, 0 or 1; known is false where precision or a missing offset
-// leaves it open.
-func (m Moment) compare(o Moment) (c int, known bool) {
+// Compare returns -1, 0 or 1 as m is before, equal to or after o; known is false
+// where precision or a missing offset leaves it open.
+func (m Moment) Compare(o Moment) (c int, known bool) {
 	if m.zone == o.zone && m.prec == o.prec {
 		back := func(x Moment) time.Time { return x.wall.Add(-time.Duration(x.offset) * time.Minute) }
 		return back(m).Compare(back(o)), true

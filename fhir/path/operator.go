@@ -185,7 +185,7 @@ func sameValue(a, b any) truth {
 		if !ok || (x.kind == Time) != (y.kind == Time) {
 			return no
 		}
-		c, known := x.compare(y)
+		c, known := x.Compare(y)
 		if !known {
 			return unknown
 		}
@@ -416,7 +416,7 @@ func order(a, b any) (c int, known, ok bool) {
 		if !ok || (x.kind == Time) != (y.kind == Time) {
 			return 0, false, false
 		}
-		c, known = x.compare(y)
+		c, known = x.Compare(y)
 		return c, known, true
 	case Quantity:
 		y, ok := asQuantity(b)

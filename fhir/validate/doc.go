@@ -6,7 +6,7 @@
 //   - validate.go: [Validator] and its one question.
 //   - shape.go: the definitions made ready for look-ups by member name.
 //   - walk.go: one pass over the tape: members, cardinality, arrays, choices.
-//   - primitive.go, temporal.go: what each primitive may hold.
+//   - primitive.go, temporal.go: what each primitive may hold; periods.
 //   - coded.go: required bindings, meta.
 //   - reference.go: literal references, contained resources.
 //   - narrative.go: the XHTML of a narrative.
@@ -14,7 +14,7 @@
 //
 // # Limits
 //
-// Invariants other than ele-1, ext-1, txt-1 and txt-2, the rules on contained
+// Invariants other than ele-1, ext-1, per-1, txt-1 and txt-2, the rules on contained
 // resources (dom-2, dom-4, dom-5) and ref-1 are not evaluated: their expressions
 // are in fhir/spec ([rapport/fhir/spec.Element.Constraints]) and belong behind
 // the walk in Validator.Resource. Neither are profiles, nor codes of bindings
@@ -30,6 +30,11 @@
 // it does not understand; the gateway stores and forwards, and refusing would
 // drop a client's record that its own systems can read. What interprets a
 // resource here must look for modifier extensions itself.
+//
+// A period of which precisions or a missing zone leave open whether it ends before it
+// starts is let in: 2026-03-05 until 2026-03-05T10:00:00Z is what somebody knows, and
+// no fault. HL7's validator refuses it, since per-1 comes to nothing then and not to
+// true.
 //
 // A security label without a code is an error although R4 allows it: a label that
 // cannot be judged must not be stored as if it protected something.

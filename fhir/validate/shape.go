@@ -15,6 +15,7 @@ type shape struct {
 	required       []*field // one for each element with a minimum
 	resource       bool
 	extension      bool  // it is Extension: value and extension exclude each other
+	period         bool  // it is Period: its end is not before its start
 	value, ext, id uint8 // numbers of value[x], extension and id among the elements
 }
 
@@ -70,7 +71,7 @@ func (v *Validator) shapeOf(e *spec.Element) *shape {
 	if s, ok := v.shapes[e]; ok {
 		return s
 	}
-	s := &shape{name: e.Path, fields: map[string]*field{}, resource: v.resources[e.Path], extension: e.Path == "Extension"}
+	s := &shape{name: e.Path, fields: map[string]*field{}, resource: v.resources[e.Path], extension: e.Path == "Extension", period: e.Path == "Period"}
 	if len(e.Children()) > 64 {
 		panic("validate: " + e.Path + " has more elements than the walk can count")
 	}

@@ -1,5 +1,10 @@
 package validate
 
+import (
+	"rapport/fhir"
+	"rapport/fhir/path"
+)
+
 // Dates and times by hand rather than by package time: R4 knows partial dates
 // and leap seconds, and time accepts what R4 does not.
 
@@ -79,4 +84,21 @@ func isZone(b []byte) bool {
 	}
 	h, m := digits(b, 1, 2), digits(b, 4, 2)
 	return len(b) == 6 && (b[0] == '+' || b[0] == '-') && b[3] == ':' && h >= 0 && m >= 0 && m <= 59 && (h <= 13 || h == 14 && m == 0)
+}
+
+// endsEarly reports whether a Period certainly ends before it starts. What its
+// precisions or a missing zone leave open is let pass, as FHIRPath's comparison does.
+//
+// Source: per-1, https://hl7.org/fhir/R4/datatypes.html#Period
+func endsEarly(n fhir.Node) bool {
+	start, ok := path.ParseMoment(path.DateTime, n.Get("start").Text())
+	if !ok {
+		return false
+	}
+	end, ok := path.ParseMoment(path.DateTime, n.Get("end").Text())
+	if !ok {
+		return false
+	}
+	c, known := start.Compare(end)
+	return known && c > 0
 }

@@ -99,6 +99,8 @@ func (w *walk) object(n fhir.Node, s *shape, as role) (alone bool) {
 		if hasValue == hasExt {
 			w.say(fhir.Invariant, "ext-1: an extension has either a value or extensions of its own, one of the two.")
 		}
+	case s.period && endsEarly(n):
+		w.say(fhir.Invariant, "per-1: a period ends before it starts. Mend its start or its end, or leave one of them out.")
 	}
 	if s.resource {
 		w.rules(n, as)
