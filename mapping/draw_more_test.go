@@ -69,7 +69,7 @@ func (d *drawer) exercise() practice.Record {
 		Origin: d.origin(), Client: d.ref("Patient"), Episode: d.someRef("EpisodeOfCare"), Therapist: d.someRef("Practitioner"),
 		Plan: d.someRef("CarePlan"), Session: d.someRef("Encounter"),
 		Status:   d.pick("requested", "accepted", "in-progress", "completed", "failed", "rejected", "cancelled", "entered-in-error"),
-		Exercise: d.pick("breathing", "exposure", "other"), Instructions: d.someText(), Assigned: d.moment(), Start: d.moment(), End: d.moment(),
+		Exercise: d.pick("breathing", "exposure", "other"), Instructions: d.someText(), Assigned: d.moment(), Start: d.moment(), End: d.lastMoment(),
 		Because: d.someText(), Details: d.details(),
 	}
 	if d.maybe() {

@@ -57,6 +57,15 @@ func (d *drawer) moment() string {
 	return d.pick("", "2026-03-02", "2026-03-02T10:00:00+01:00", "2026-03-02T09:30:00Z")
 }
 
+// lastDate and lastMoment lie before none of date and moment.
+func (d *drawer) lastDate() string {
+	return d.pick("", "2026", "2026-03", "2026-03-02", "2026-12-31")
+}
+
+func (d *drawer) lastMoment() string {
+	return d.pick("", "2026-03-02", "2026-03-02T10:45:00+01:00", "2026-03-03T09:30:00Z")
+}
+
 func (d *drawer) ref(typ string) practice.Ref {
 	return practice.Ref{Stored: fhir.Key{Type: typ, ID: strconv.Itoa(rapid.IntRange(1, 9).Draw(d.t, typ))}}
 }
@@ -157,7 +166,7 @@ func (d *drawer) identifiers() (out []practice.Identifier) {
 func (d *drawer) organisation() practice.Record {
 	r := &practice.Organisation{
 		Origin: d.origin(), Name: d.someText(), Alias: d.texts(), Active: d.yes(), Types: d.concepts(), PartOf: d.someRef("Organization"),
-		Identifiers: d.identifiers(), Telecom: d.telecom(), Start: d.date(), End: d.date(), Details: d.details(),
+		Identifiers: d.identifiers(), Telecom: d.telecom(), Start: d.date(), End: d.lastDate(), Details: d.details(),
 	}
 	if d.maybe() {
 		r.Address = d.address()
@@ -173,7 +182,7 @@ func (d *drawer) practitioner() practice.Record {
 	for i := range rapid.IntRange(0, 2).Draw(d.t, "roles") {
 		r.Roles = append(r.Roles, practice.Role{
 			Organisation: practice.Ref{Stored: fhir.Key{Type: "Organization", ID: strconv.Itoa(i)}}, Codes: d.concepts(), Specialties: d.concepts(),
-			Active: d.yes(), Telecom: d.telecom(), Start: d.date(), End: d.date(),
+			Active: d.yes(), Telecom: d.telecom(), Start: d.date(), End: d.lastDate(),
 		})
 	}
 	return r
@@ -219,11 +228,11 @@ func (d *drawer) referral() practice.Record {
 func (d *drawer) episode() practice.Record {
 	r := &practice.Episode{
 		Origin: d.origin(), Client: d.ref("Patient"), Organisation: d.someRef("Organization"), Therapist: d.someRef("Practitioner"), Team: d.refs("Practitioner"),
-		Status: d.pick("planned", "waitlist", "active", "onhold", "finished", "cancelled", "entered-in-error"), Start: d.date(), End: d.date(),
+		Status: d.pick("planned", "waitlist", "active", "onhold", "finished", "cancelled", "entered-in-error"), Start: d.date(), End: d.lastDate(),
 		EndReason: d.someConcept(), Types: d.concepts(), Referrals: d.refs("ServiceRequest"), Facts: d.details(), Details: d.details(),
 	}
 	for range rapid.IntRange(0, 3).Draw(d.t, "diagnoses") {
-		dg := practice.Diagnosis{Concept: d.concept(), Role: d.pick("", "principal", "additional"), Onset: d.date(), Recorded: d.date(), End: d.date(), By: d.someRef("Practitioner")}
+		dg := practice.Diagnosis{Concept: d.concept(), Role: d.pick("", "principal", "additional"), Onset: d.date(), Recorded: d.date(), End: d.lastDate(), By: d.someRef("Practitioner")}
 		if r.Status != "entered-in-error" { // which takes the place of what was said of it
 			dg.Status = d.pick("", "provisional", "confirmed", "refuted")
 		}
@@ -260,12 +269,12 @@ func (d *drawer) plan() practice.Record {
 	statuses := []string{"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}
 	r := &practice.Plan{
 		Origin: d.origin(), Client: d.ref("Patient"), Episode: d.someRef("EpisodeOfCare"), Author: d.someRef("Practitioner"), Status: d.pick(statuses...),
-		Title: d.someText(), Approach: d.pick("", "systemic", "integrative", "hypnosis"), Created: d.date(), Start: d.date(), End: d.date(), Goals: d.refs("Goal"),
+		Title: d.someText(), Approach: d.pick("", "systemic", "integrative", "hypnosis"), Created: d.date(), Start: d.date(), End: d.lastDate(), Goals: d.refs("Goal"),
 		Summary: d.someText(), Details: d.details(), Adjusts: d.someRef("CarePlan"), Because: d.someText(),
 	}
 	for range rapid.IntRange(0, 4).Draw(d.t, "phases") {
 		p := practice.Phase{
-			Phase: d.pick("assessment", "acute", "follow-up"), Status: d.pick(statuses...), Start: d.date(), End: d.date(),
+			Phase: d.pick("assessment", "acute", "follow-up"), Status: d.pick(statuses...), Start: d.date(), End: d.lastDate(),
 			Techniques: d.techniques(), Focus: d.someText(), Goals: d.refs("Goal"),
 		}
 		if d.maybe() {
@@ -364,7 +373,7 @@ func (d *drawer) consent() practice.Record {
 	r := &practice.Consent{
 		Origin: d.origin(), Client: d.ref("Patient"), Episode: d.someRef("EpisodeOfCare"), Organisation: d.someRef("Organization"),
 		Status: d.pick("draft", "proposed", "active", "rejected", "inactive", "entered-in-error"), About: d.pick("framing", "treatment", "privacy", "research", "statistics"),
-		Decision: d.pick("permit", "deny"), Date: d.moment(), Start: d.moment(), End: d.moment(), GivenBy: d.someRef("RelatedPerson"), Witness: d.someRef("Practitioner"),
+		Decision: d.pick("permit", "deny"), Date: d.moment(), Start: d.moment(), End: d.lastMoment(), GivenBy: d.someRef("RelatedPerson"), Witness: d.someRef("Practitioner"),
 		Text: d.someText(), Policy: d.pick("", "https://example.org/policy"), Verified: d.yes(), Recipients: d.refs("Organization", "Practitioner"),
 		Purposes: slices.Compact([]string{"TREAT", d.pick("TREAT", "HRESCH")}), Details: d.details(),
 	}

@@ -71,6 +71,14 @@ sessions.csv:3: quarantined: date: is not a date of the form YYYY-MM-DD`},
 		"a word that the record does not know": {
 			[]string{"consents.csv", "LH-02,research,permit", "LH-02,science,permit"}, `
 consents.csv:8: quarantined: /about: must be one of framing, treatment, privacy, research, statistics`},
+		"a phase of a plan that ends before it begins": {
+			[]string{"plan-phases.csv", "P-LH-01,assessment,completed,2026-01-12,2026-01-19", "P-LH-01,assessment,completed,2026-01-12,2026-01-11"}, `
+plan-goals.csv:2: quarantined: belongs to a row that was not stored (plans.csv:2)
+plan-goals.csv:3: quarantined: belongs to a row that was not stored (plans.csv:2)
+plan-phases.csv:2: quarantined: belongs to a row that was not stored (plans.csv:2)
+plan-phases.csv:3: quarantined: belongs to a row that was not stored (plans.csv:2)
+plan-phases.csv:4: quarantined: belongs to a row that was not stored (plans.csv:2)
+plans.csv:2: quarantined: /phases/1/end: lies before start; mend one of them`},
 		"bytes that are no UTF-8": {
 			[]string{"consents.csv", "C-LH-01-1,LH-01,treatment,permit,active,2026-01-12,,,,I agree", "C-LH-01-1,LH-01,treatment,permit,active,2026-01-12,,,,Ich w\xfcnsche"}, `
 consents.csv:2: rejected: not UTF-8; if the file is in another character set, say so in the site file, e.g. source: {encoding: windows-1252}`},

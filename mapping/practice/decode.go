@@ -56,6 +56,10 @@ func Decode(kind string, b []byte) (Record, error) {
 		j.take(bad)
 		return nil, j.issues()
 	}
+	j := judgement{body: b, root: root}
+	if j.ordered(root, ""); len(j.list) > 0 {
+		return nil, j.issues()
+	}
 	if err := json.Unmarshal(b, r); err != nil {
 		var whole *json.UnmarshalTypeError // 50.0 is an integer to JSON Schema and none to Go
 		if errors.As(err, &whole) {
@@ -229,6 +233,11 @@ func (j *judgement) say(e *jsonschema.ValidationError, c fhir.Code, format strin
 	if path == "" {
 		path = "/"
 	}
+	j.add(n, path, c, format, args...)
+}
+
+// add notes an issue about a value at a place.
+func (j *judgement) add(n fhir.Node, path string, c fhir.Code, format string, args ...any) {
 	line, col := 1, 1
 	if n.Exists() {
 		_, start, _ := n.Span()

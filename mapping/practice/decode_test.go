@@ -41,6 +41,10 @@ func TestWhatIsWrongIsNamedByItsPlaceAndNotByItsValue(t *testing.T) {
 		"a framing of research":          {"consent", `{"key": "a", "client": "b", "status": "active", "about": "research", "decision": "permit", "explained": ["fees"]}`, "/about"},
 		"an adjustment by nobody":        {"plan", `{"key": "a", "client": "b", "status": "active", "adjustments": [{"date": "2026-03-05", "reason": "Silva-Ahorn", "changed": ["goals"], "agreed": []}]}`, "value /adjustments/0/agreed"},
 		"a reference of two forms":       {"goal", `{"key": "a", "description": "b", "status": "active", "client": {"key": "c", "reference": "Patient/1"}}`, "value /client says too much"},
+		"an end before the start":        {"session", `{"key": "a", "client": "b", "status": "finished", "start": "2026-03-05T10:30:00+01:00", "end": "2026-03-05T09:29:00Z"}`, "value /end lies before start"},
+		"a phase that ends early":        {"plan", `{"key": "a", "client": "b", "status": "active", "start": "2026-03-05", "end": "2026-04", "phases": [{"phase": "acute", "status": "active", "start": "2026-03-05", "end": "2026-03-04"}]}`, "value /phases/0/end lies before start"},
+		"a diagnosis that ends early":    {"episode", `{"key": "a", "client": "b", "status": "active", "diagnoses": [{"text": "Silva-Ahorn", "onset": "2026", "end": "2025-12-31"}]}`, "value /diagnoses/0/end lies before onset"},
+		"two ends that are early":        {"plan", `{"key": "a", "client": "b", "status": "active", "start": "2026-03", "end": "2026-02", "phases": [{"phase": "acute", "status": "active", "start": "2026-03-05", "end": "2026-03-04"}]}`, "value /end lies before start; mend one of them\nvalue /phases/0/end"},
 		"a detail of two values":         {"client", `{"key": "a", "details": [{"about": {"code": "x"}, "yes": true, "text": "Silva-Ahorn"}]}`, "value /details/0 says too much"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,6 +64,18 @@ func TestWhatIsWrongIsNamedByItsPlaceAndNotByItsValue(t *testing.T) {
 				t.Errorf("a value is repeated: %q", got)
 			}
 		})
+	}
+}
+
+// What precision or a missing zone leaves open is for nobody to refuse.
+func TestAnEndThatMayBeThatOfItsStartIsTaken(t *testing.T) {
+	for _, c := range [][2]string{
+		{"2026-03-05", "2026-03-05"}, {"2026-03-05T10:30:00+01:00", "2026-03-05T09:30:00Z"}, {"2026-03-05", "2026-03-05T10:30:00+01:00"},
+		{"2026-03-05T23:30:00+01:00", "2026-03-05"}, {"2026-03-05", "2026-03-04T22:00:00Z"}, {"2026-03-05T23:30:00+13:00", "2026-03-05T11:00:00Z"},
+	} {
+		if _, err := Decode("session", fmt.Appendf(nil, `{"key": "a", "client": "b", "status": "finished", "start": %q, "end": %q}`, c[0], c[1])); err != nil {
+			t.Errorf("from %s to %s: %v", c[0], c[1], err)
+		}
 	}
 }
 

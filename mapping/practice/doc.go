@@ -9,7 +9,8 @@
 //   - plural.go: what several of a kind are called.
 //   - one file a kind; schema/<kind>.json is its JSON Schema (2020-12), complete
 //     with schema/defs.json through [Schema].
-//   - decode.go: strict reading. Nothing unknown is dropped, it is refused.
+//   - decode.go, order.go: strict reading. Nothing unknown is dropped, it is refused;
+//     and so is an end that lies before its start.
 //
 // A session with a couple or a family is a session of the client, with that format.
 // How client and therapist get on is a response to the instrument alliance.
