@@ -55,6 +55,32 @@ func TestWhatStandsInTheNoteAloneIsCorrectedInIt(t *testing.T) {
 	}
 }
 
+// Neither is asked for a note that is not there, by what it does not search by.
+func TestACorrectionWhileTheReferralGoesWaitsForTheNote(t *testing.T) {
+	p := newParts(t)
+	for name := range want {
+		t.Run(name, func(t *testing.T) {
+			to := newPeer(t, recorded(t, name))
+			to.has(theirs)
+			to.faults = []fault{fine, lostBefore}
+			c := newClinic(t, p, to, "")
+			c.courier.Feed = c.store
+			c.refer()
+			if _, err := c.courier.Once(t.Context()); err != nil || len(to.of("DocumentReference")) > 0 {
+				t.Fatal(err, to.requests)
+			}
+			c.again("g1", "Sleep", "Rest well")
+			if dead := c.settle(); len(dead) > 0 {
+				t.Fatalf("given up: %q\n%q", dead, to.requests)
+			}
+			notes := to.of("DocumentReference")
+			if len(notes) != 1 || !strings.Contains(page(t, notes[0]), "Rest well") {
+				t.Errorf("%d notes: %s", len(notes), page(t, notes[0]))
+			}
+		})
+	}
+}
+
 func TestANoteThatCannotBeChangedIsReplacedOnceWhateverIsLost(t *testing.T) {
 	p := newParts(t)
 	statement := declares(t, "", "Patient: search-type identifier family birthdate", "DocumentReference: create search-type patient date")

@@ -55,11 +55,10 @@ type delivery struct {
 // Source: https://hl7.org/fhir/R4/http.html#create; a create whose answer was lost is
 // looked for before it is sent again, since nothing there keeps it from being made twice.
 func (c *Courier) creates(ctx context.Context, to Partner, known capability, p *pack, task string) (theirs string, err error) {
-	d := &delivery{Courier: c, to: to, known: known, p: p}
-	if err := d.load(ctx, task); err != nil {
+	d, err := c.resumed(ctx, to, known, p, task)
+	if err != nil {
 		return "", err
 	}
-	p.in = map[fhir.Key]bool{} // nothing goes along in one body
 	started := c.Clock()
 	for _, r := range d.order() {
 		if c.Clock().Sub(started) > budget {
@@ -77,6 +76,22 @@ func (c *Courier) creates(ctx context.Context, to Partner, known capability, p *
 		}
 	}
 	return theirs, nil
+}
+
+// resumed is a delivery as far as it has come.
+func (c *Courier) resumed(ctx context.Context, to Partner, known capability, p *pack, task string) (*delivery, error) {
+	d := &delivery{Courier: c, to: to, known: known, p: p}
+	if err := d.load(ctx, task); err != nil {
+		return nil, err
+	}
+	p.in = map[fhir.Key]bool{} // nothing goes along in one body
+	for ours, s := range d.Posted {
+		k, _ := fhir.ParseKey(ours)
+		if home, ok := fhir.ParseKey(s.Remote); ok && s.State == there {
+			p.home[k] = home
+		}
+	}
+	return d, nil
 }
 
 // order lists what to bring: the patient first, the document last, so that it can refer

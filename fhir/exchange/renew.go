@@ -80,6 +80,12 @@ func (c *Courier) renew(ctx context.Context, to Partner, j job) error {
 	if err != nil {
 		return err
 	}
+	if way == Creates {
+		d := &delivery{Courier: c}
+		if err := d.load(ctx, j.Task); err != nil || d.Posted[noteKey(task.Key, l.Notes).String()].State != there {
+			return err // the delivery goes on, and ends with a look at what has changed
+		}
+	}
 	has, replaced := "", way == Creates && !known.Types["DocumentReference"].Update
 	if replaced {
 		has, err = c.replace(ctx, to, known, p, n, l)
@@ -135,24 +141,14 @@ func (c *Courier) change(ctx context.Context, to Partner, n referralNote, l ledg
 }
 
 // replace creates a note in place of the one that a partner has and cannot change, and
-// returns the sum of what the partner has then, "" while the first is on its way. One that
-// was sent before is not made twice: of it the sum is told that it was sent with.
+// returns the sum of what the partner has then. One that was sent before is not made twice:
+// of it the sum is told that it was sent with.
 func (c *Courier) replace(ctx context.Context, to Partner, known capability, p *pack, n referralNote, l ledger) (has string, err error) {
-	d := &delivery{Courier: c, to: to, known: known, p: p}
-	if err := d.load(ctx, n.task.ID); err != nil {
+	d, err := c.resumed(ctx, to, known, p, n.task.ID)
+	if err != nil {
 		return "", err
 	}
 	before, at := noteKey(n.task.Key, l.Notes), noteKey(n.task.Key, l.Notes+1)
-	if d.Posted[before.String()].State != there {
-		return "", nil // the delivery goes on, and ends with a look at what has changed
-	}
-	p.in = map[fhir.Key]bool{} // nothing goes along in one body
-	for ours, s := range d.Posted {
-		k, _ := fhir.ParseKey(ours)
-		if home, ok := fhir.ParseKey(s.Remote); ok && s.State == there {
-			p.home[k] = home
-		}
-	}
 	doc, err := n.resource(at, renewed, before)
 	if err != nil {
 		return "", err
