@@ -111,14 +111,14 @@ func TestCorrectionsReachScoresAndTasksThroughEveryDoor(t *testing.T) {
 		"2026-01-20": "21", "2026-02-01": "7 since-first -14 reliable-improvement reliable-recovery",
 		"2026-02-15": "7 since-first -14 reliable-improvement reliable-recovery since-last 0 no-reliable-change",
 		"2026-03-01": "14 since-first -7 reliable-improvement since-last 7 reliable-deterioration",
-	})
+	}, "2026-03-01")
 	if got := w.send(th, http.MethodDelete, "/"+a.String(), ""); got.status != http.StatusNoContent {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	expect("one deleted", map[string]string{
 		"2026-01-20": "21", "2026-02-15": "7 since-first -14 reliable-improvement reliable-recovery",
 		"2026-03-01": "14 since-first -7 reliable-improvement since-last 7 reliable-deterioration",
-	})
+	}, "2026-03-01")
 	score := instrument.Derived("Observation", a, "score")
 	if got := w.send(th, http.MethodGet, "/"+score.String(), ""); got.status != http.StatusGone {
 		t.Errorf("the score of what was deleted: %d", got.status)

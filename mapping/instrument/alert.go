@@ -9,13 +9,14 @@ import (
 
 // An alert asks a therapist to look at a score because of how it changed. It is
 // raised once for a run of scores that each call for it, and not while a task of
-// an earlier run still waits.
+// an earlier run still waits. A score that calls for it by comparison with the last
+// one begins a run of its own: things went on from where somebody has looked.
 type alert struct {
 	slug       string
-	code, text string // of the Task; it says that something is to be looked at, not what
-	since      string // what the change is measured from
-	mark       string // and what it must amount to
-	flag       bool   // beside the task
+	code, text string   // of the Task; it says that something is to be looked at, not what
+	since      []string // what the change may be measured from
+	mark       string   // and what it must amount to
+	flag       bool     // beside the task
 }
 
 const (
@@ -28,10 +29,10 @@ const (
 // alerts lists what an instrument's rules call for.
 func (in *Instrument) alerts() (out []alert) {
 	if in.Change != nil {
-		out = append(out, alert{"deterioration", changeCode, changeText, sinceFirst, string(ReliableDeterioration), false})
+		out = append(out, alert{"deterioration", changeCode, changeText, []string{sinceFirst, sinceLast}, string(ReliableDeterioration), false})
 	}
 	if in.OwnMean != nil {
-		out = append(out, alert{ownMeanDrop, ownMeanCode, ownMeanText, sinceOwnMean, ownMeanDrop, true})
+		out = append(out, alert{ownMeanDrop, ownMeanCode, ownMeanText, []string{sinceOwnMean}, ownMeanDrop, true})
 	}
 	return out
 }
@@ -39,22 +40,39 @@ func (in *Instrument) alerts() (out []alert) {
 func (a alert) taskOf(response fhir.Key) fhir.Key { return Derived("Task", response, "task "+a.slug) }
 func (a alert) flagOf(response fhir.Key) fhir.Key { return Derived("Flag", response, "flag "+a.slug) }
 
-// calls reports whether a score calls for it.
-func (a alert) calls(p point) bool {
+// calls lists the comparisons by which a score calls for it; none: it does not.
+func (a alert) calls(p point) (since []string) {
 	if p.from.IsZero() {
-		return false
+		return nil
 	}
 	for c := range p.stored.Root().Get("component").Elements() {
-		if !c.Get("code").HasCoding(ChangeCodes, a.since) {
-			continue
-		}
-		for i := range c.Get("interpretation").Elements() {
-			if i.HasCoding(ChangeCodes, a.mark) {
-				return true
+		for _, code := range a.since {
+			if c.Get("code").HasCoding(ChangeCodes, code) && marked(c, a.mark) {
+				since = append(since, code)
 			}
 		}
 	}
+	return since
+}
+
+// marked reports whether a change amounts to something.
+func marked(component fhir.Node, mark string) bool {
+	for i := range component.Get("interpretation").Elements() {
+		if i.HasCoding(ChangeCodes, mark) {
+			return true
+		}
+	}
 	return false
+}
+
+// reason says by which comparisons a task was asked for.
+func (in *Instrument) reason(since []string) *fhir.Object {
+	code := since[0]
+	if len(since) > 1 {
+		code = sinceBoth
+	}
+	display := in.changeDisplay(code)
+	return fhir.Concept(ChangeCodes, code, display).Set("text", display)
 }
 
 // alerts raises what the scores from a moment on call for, and takes back what those
@@ -62,15 +80,15 @@ func (a alert) calls(p point) bool {
 // for earlier scores too.
 func (j *derivation) alerts(ctx context.Context, in *Instrument, t timeline, from int64, changed []fhir.Key) error {
 	for _, a := range in.alerts() {
-		calling := make([]bool, len(t))
+		calling := make([][]string, len(t))
 		for i, p := range t {
 			calling[i] = a.calls(p)
 		}
-		if err := j.rest(ctx, a, t, calling, changed); err != nil {
+		if err := j.rest(ctx, in, a, t, calling, changed); err != nil {
 			return err
 		}
 		for i, p := range t {
-			if !calling[i] || p.at < from && !j.lifted && !slices.Contains(changed, p.from) {
+			if len(calling[i]) == 0 || p.at < from && !j.lifted && !slices.Contains(changed, p.from) {
 				continue
 			}
 			covered, err := j.covered(ctx, a, t, calling, i)
@@ -80,7 +98,7 @@ func (j *derivation) alerts(ctx context.Context, in *Instrument, t timeline, fro
 			if covered {
 				continue
 			}
-			if err := j.raise(ctx, in, a, p); err != nil {
+			if err := j.raise(ctx, in, a, p, calling[i]); err != nil {
 				return err
 			}
 		}
@@ -89,15 +107,21 @@ func (j *derivation) alerts(ctx context.Context, in *Instrument, t timeline, fro
 }
 
 // rest takes back the tasks and flags of scores that changed and call for them no
-// longer. What a person has closed stays as it is.
-func (j *derivation) rest(ctx context.Context, a alert, t timeline, calling []bool, changed []fhir.Key) error {
+// longer, and says anew why the others wait. What a person has closed stays as it is.
+func (j *derivation) rest(ctx context.Context, in *Instrument, a alert, t timeline, calling [][]string, changed []fhir.Key) error {
 	for _, k := range changed {
-		if k.IsZero() || slices.ContainsFunc(t, func(p point) bool { return p.from == k && calling[t.index(p.key)] }) {
+		if k.IsZero() {
 			continue
 		}
 		task, err := visible(ctx, j.in, a.taskOf(k))
 		if err != nil {
 			return err
+		}
+		if i := slices.IndexFunc(t, func(p point) bool { return p.from == k }); i >= 0 && len(calling[i]) > 0 {
+			if err := j.reword(task, in.reason(calling[i])); err != nil {
+				return err
+			}
+			continue
 		}
 		if !task.IsZero() && open(task) {
 			if err := j.mark(task, "entered-in-error"); err != nil {
@@ -120,18 +144,34 @@ func (j *derivation) rest(ctx context.Context, a alert, t timeline, calling []bo
 	return nil
 }
 
+// reword puts the reason of a task that waits right.
+func (j *derivation) reword(task fhir.Resource, reason *fhir.Object) error {
+	if task.IsZero() || !open(task) {
+		return nil
+	}
+	edit := fhir.Add(task.Root(), append([]byte(`"reasonCode":`), reason.JSON()...))
+	if was := task.Root().Get("reasonCode"); was.Exists() {
+		edit = fhir.Replace(was, reason.JSON())
+	}
+	r, err := task.Apply(edit)
+	if err == nil && !fhir.SameContent(task, r) {
+		j.make(r)
+	}
+	return err
+}
+
 // covered reports whether somebody was asked already: a task of any score that calls
 // for it is open, or one of this run was dealt with.
-func (j *derivation) covered(ctx context.Context, a alert, t timeline, calling []bool, i int) (bool, error) {
+func (j *derivation) covered(ctx context.Context, a alert, t timeline, calling [][]string, i int) (bool, error) {
 	first, last := i, i
-	for first > 0 && calling[first-1] {
+	for first > 0 && len(calling[first-1]) > 0 && !begins(calling[first]) {
 		first--
 	}
-	for last < len(t)-1 && calling[last+1] {
+	for last < len(t)-1 && len(calling[last+1]) > 0 && !begins(calling[last+1]) {
 		last++
 	}
 	for n, p := range t {
-		if !calling[n] {
+		if len(calling[n]) == 0 {
 			continue
 		}
 		task, err := visible(ctx, j.in, a.taskOf(p.from))
@@ -148,8 +188,11 @@ func (j *derivation) covered(ctx context.Context, a alert, t timeline, calling [
 	return false, nil
 }
 
+// begins reports whether a score that calls begins a run, whatever came before it.
+func begins(since []string) bool { return slices.Contains(since, sinceLast) }
+
 // raise makes the task of a score, and the flag, anew or once more.
-func (j *derivation) raise(ctx context.Context, in *Instrument, a alert, p point) error {
+func (j *derivation) raise(ctx context.Context, in *Instrument, a alert, p point, since []string) error {
 	qr, err := visible(ctx, j.in, p.from)
 	if err != nil || qr.IsZero() {
 		return err
@@ -174,7 +217,7 @@ func (j *derivation) raise(ctx context.Context, in *Instrument, a alert, p point
 	if err != nil {
 		return err
 	}
-	task, err := asked(w, a.taskOf(p.from), p.key, who, "urgent", a.code, a.text)
+	task, err := asked(w, a.taskOf(p.from), p.key, who, "urgent", a.code, a.text, in.reason(since))
 	if err != nil {
 		return err
 	}
@@ -183,7 +226,3 @@ func (j *derivation) raise(ctx context.Context, in *Instrument, a alert, p point
 }
 
 func (in *Instrument) alertCode(a alert) string { return in.Slug + "-" + a.slug }
-
-func (t timeline) index(k fhir.Key) int {
-	return slices.IndexFunc(t, func(p point) bool { return p.key == k })
-}

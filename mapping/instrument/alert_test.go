@@ -75,10 +75,69 @@ func TestADeteriorationIsPutBeforeTheTherapistOnceInItsRun(t *testing.T) {
 		t.Errorf("f and g are a run without a task: %v", got)
 	}
 	s.close(t, form{id: "g"})
-	hand(t, d, s, phq("h", "2026-02-23", "333333300").resource(t, d))
+	hand(t, d, s, phq("h", "2026-02-23", "222222210").resource(t, d))
 	if got := s.raised(); len(got) != 0 {
 		t.Errorf("the run was dealt with: %v", got)
 	}
+	hand(t, d, s, phq("i", "2026-03-02", "333333300").resource(t, d))
+	if got := s.raised(); len(got) != 1 || got[0] != "i urgent review-change" {
+		t.Errorf("a further deterioration since the last score is one of its own: %v", got)
+	}
+}
+
+func TestADeteriorationSinceTheLastScoreIsPutBeforeTheTherapistToo(t *testing.T) {
+	d := NewDeriver(library(t))
+	const high, low, nearly = "333332300", "111111000", "333332000" // 20, 6, 17
+	relapse := []form{phq("a", "2026-01-05", high), phq("b", "2026-02-02", low), phq("c", "2026-03-02", nearly)}
+	for name, x := range map[string]struct {
+		forms []form
+		then  []fhir.Resource
+		want  []string // tasks that wait, and the comparison that each names
+	}{
+		"a relapse after an improvement":  {relapse, nil, []string{"c since-last"}},
+		"the second score has one":        {[]form{phq("a", "2026-01-05", low), phq("b", "2026-02-02", nearly)}, nil, []string{"b since-first"}},
+		"worse than the first and last":   {[]form{phq("a", "2026-01-05", low), phq("b", "2026-02-02", low), phq("c", "2026-03-02", nearly)}, nil, []string{"c since-first-and-last"}},
+		"as bad the week after":           {append(slices.Clone(relapse), phq("d", "2026-03-09", nearly)), nil, []string{"c since-last"}},
+		"a second relapse while it waits": {append(slices.Clone(relapse), phq("d", "2026-03-09", low), phq("e", "2026-03-16", nearly)), nil, []string{"c since-last"}},
+		"the low score is in error":       {relapse, []fhir.Resource{form{"b", "phq-9", "2026-02-02", "entered-in-error", low}.resource(t, d)}, nil},
+		"the low score is deleted":        {relapse, []fhir.Resource{fhir.Tombstone(form{id: "b"}.key(), 2)}, nil},
+		"the low score was none":          {relapse, []fhir.Resource{form{"b", "phq-9", "2026-02-02", "amended", high}.resource(t, d)}, nil},
+		"the relapse was none":            {relapse, []fhir.Resource{form{"c", "phq-9", "2026-03-02", "amended", low}.resource(t, d)}, nil},
+		"the first was low too":           {relapse, []fhir.Resource{form{"a", "phq-9", "2026-01-05", "amended", low}.resource(t, d)}, []string{"c since-first-and-last"}},
+		"the first was low, then is not": {relapse, []fhir.Resource{
+			form{"a", "phq-9", "2026-01-05", "amended", low}.resource(t, d), form{"a", "phq-9", "2026-01-05", "amended", high}.resource(t, d),
+		}, []string{"c since-last"}},
+		"it comes again": {relapse, []fhir.Resource{
+			form{"b", "phq-9", "2026-02-02", "entered-in-error", low}.resource(t, d), form{"b", "phq-9", "2026-02-02", "completed", low}.resource(t, d),
+		}, []string{"c since-last"}},
+		"the same once more": {relapse, []fhir.Resource{relapse[2].resource(t, d)}, []string{"c since-last"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf()
+			for _, f := range x.forms {
+				hand(t, d, s, f.resource(t, d))
+			}
+			for _, r := range x.then {
+				hand(t, d, s, r)
+			}
+			if diff := cmp.Diff(x.want, s.reasons()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// reasons lists the tasks that wait, by the response that they rest on, and what each
+// says why.
+func (s *shelf) reasons() (out []string) {
+	for k, r := range s.now {
+		if k.Type == "Task" && open(r) {
+			why, _ := r.Root().Get("reasonReference").Ref()
+			out = append(out, why.ID+" "+r.Root().At("reasonCode", "coding", "code").Text())
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 func (s *shelf) close(t *testing.T, f form) {
@@ -103,7 +162,7 @@ func TestACorrectionTakesTheTaskAlongOrHandsItOn(t *testing.T) {
 		"it is deleted":                    {fhir.Tombstone(form{id: "b"}.key(), 2), []string{"c urgent review-change"}},
 		"the first was as high":            {form{"a", "phq-9", "2026-01-05", "amended", high}.resource(t, d), nil},
 		"the first is deleted":             {fhir.Tombstone(form{id: "a"}.key(), 2), nil},
-		"a first that was higher still":    {phq("late", "2026-01-01", "333333333").resource(t, d), []string{"flag on ", "late stat review"}},
+		"a first that was higher still":    {phq("late", "2026-01-01", "333333333").resource(t, d), []string{"b urgent review-change", "flag on ", "late stat review"}}, // b is worse than a, the last before it
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf()

@@ -19,6 +19,7 @@ const (
 const (
 	sinceFirst   = "since-first"
 	sinceLast    = "since-last"
+	sinceBoth    = "since-first-and-last" // as the reason of a task
 	sinceOwnMean = "since-own-mean"
 	recovered    = "recovery"
 	reliably     = "reliable-recovery"
@@ -28,6 +29,7 @@ const (
 var changeConcepts = [...]concept{
 	{sinceFirst, "Change since the first score of the course of therapy"},
 	{sinceLast, "Change since the score before"},
+	{sinceBoth, "Change since the first score of the course of therapy, and since the score before"},
 	{sinceOwnMean, "Difference from the mean of the person's earlier scores of the course of therapy"},
 	{string(ReliableImprovement), "Reliable improvement"},
 	{string(ReliableDeterioration), "Reliable deterioration"},

@@ -60,9 +60,12 @@
 // What follows from a response is in error when the response is, and is deleted when
 // the response is deleted. A task that somebody closed stays closed.
 //
-// A reliable deterioration and a drop below the client's own mean ask for a review
-// once in a run of scores that each show it. Ten weeks of the same deterioration
-// are one thing to look at, not ten. A task whose score was corrected is in error,
+// A reliable deterioration, since the first score or since the last, and a drop below
+// the client's own mean ask for a review once in a run of scores that each show it. Ten
+// weeks of the same deterioration are one thing to look at, not ten; a further one since
+// the last score begins a run of its own. A relapse counts as much as a bad beginning:
+// 20, 6, 17 is little since the first and very much since the last. The task names its
+// comparison in reasonCode. A task whose score was corrected is in error,
 // not cancelled: then nobody decided about it, and it may be raised again.
 //
 // Own means are for instruments without norms, such as the alliance check, whose

@@ -177,20 +177,27 @@ func (in *Instrument) ownMeanFacts(c *ownCompare) *OwnMeanFacts {
 // waits names the task and the flag by which somebody was asked to look at a change.
 func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timeline, out *Feedback) error {
 	for _, a := range in.alerts() {
-		called := out.First != nil && out.First.Class == ReliableDeterioration
-		if a.since == sinceOwnMean {
-			called = out.OwnMean != nil && out.OwnMean.Drop
+		var named []*string // where the task is told
+		if a.mark == ownMeanDrop {
+			if out.OwnMean != nil && out.OwnMean.Drop {
+				named = append(named, &out.OwnMean.Task)
+			}
+		} else {
+			for _, c := range []*ChangeFacts{out.First, out.Last} {
+				if c != nil && c.Class == ReliableDeterioration {
+					named = append(named, &c.Task)
+				}
+			}
 		}
-		if !called {
+		if len(named) == 0 {
 			continue
 		}
 		from := []fhir.Key{w.key}
 		for _, p := range t {
-			if a.calls(p) {
+			if len(a.calls(p)) > 0 {
 				from = append(from, p.from)
 			}
 		}
-		task, flag := "", ""
 		for _, k := range from {
 			r, err := visible(ctx, j.in, a.taskOf(k))
 			if err != nil {
@@ -199,7 +206,9 @@ func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timel
 			if r.IsZero() || !open(r) {
 				continue
 			}
-			task = r.Key.String()
+			for _, task := range named {
+				*task = r.Key.String()
+			}
 			if !a.flag {
 				break
 			}
@@ -207,14 +216,9 @@ func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timel
 				return err
 			}
 			if !r.IsZero() && r.Root().Get("status").Text() == "active" {
-				flag = r.Key.String()
+				out.OwnMean.Flag = r.Key.String()
 			}
 			break
-		}
-		if a.since == sinceOwnMean {
-			out.OwnMean.Task, out.OwnMean.Flag = task, flag
-		} else {
-			out.First.Task = task
 		}
 	}
 	return nil

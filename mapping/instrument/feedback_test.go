@@ -69,8 +69,16 @@ func TestFeedbackNamesTheTaskThatWaitsBecauseOfAChange(t *testing.T) {
 	if task := (alert{slug: "deterioration"}).taskOf(form{id: "b"}.key()).String(); f.First.Task != task {
 		t.Errorf("%+v", f.First)
 	}
+	if f.Last.Task != f.First.Task {
+		t.Errorf("%+v", f.Last)
+	}
 	if next := told(phq("c", "2026-01-19", "222222000")); next.First.Task != f.First.Task {
 		t.Errorf("the next of the run: %+v", next.First)
+	}
+	s.close(t, form{id: "b"})
+	told(phq("d", "2026-01-26", "000000000"))
+	if f := told(phq("e", "2026-02-02", "111111000")); f.First.Task != "" || f.Last.Task != (alert{slug: "deterioration"}).taskOf(form{id: "e"}.key()).String() {
+		t.Errorf("worse than the last alone: %+v, %+v", f.First, f.Last)
 	}
 	for i, digits := range []string{"9999", "9999", "9999"} {
 		if f := told(check(fmt.Sprintf("r%d", i), fmt.Sprintf("2026-01-%02d", i+1), digits)); f.OwnMean.Mean != nil || f.OwnMean.Earlier != i || f.OwnMean.Drop {

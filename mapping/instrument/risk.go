@@ -139,11 +139,12 @@ func flagged(w about, k, detail fhir.Key, category, name, code, display string) 
 // task makes the Task of a risk. It says that something is to be looked at, not
 // what: tasks are read by those who run the practice too.
 func (in *Instrument) task(w about, r *Risk, k, owner fhir.Key) (fhir.Resource, error) {
-	return asked(w, k, flagKey(w.key, r), owner, "stat", reviewCode, reviewText)
+	return asked(w, k, flagKey(w.key, r), owner, "stat", reviewCode, reviewText, nil)
 }
 
-// asked makes a Task that asks for a review of focus because of a response.
-func asked(w about, k, focus, owner fhir.Key, priority, code, text string) (fhir.Resource, error) {
+// asked makes a Task that asks for a review of focus because of a response; reason is
+// nil where the focus says it.
+func asked(w about, k, focus, owner fhir.Key, priority, code, text string, reason *fhir.Object) (fhir.Resource, error) {
 	return fhir.NewResource(k).
 		Set("meta", fhir.NewObject().Set("security", raise(w.security))).
 		Set("status", "requested").
@@ -155,6 +156,7 @@ func asked(w about, k, focus, owner fhir.Key, priority, code, text string) (fhir
 		Set("encounter", w.encounter).
 		Set("authoredOn", w.authored).
 		Set("owner", owner).
+		Set("reasonCode", reason).
 		Set("reasonReference", w.key).
 		Resource()
 }

@@ -132,7 +132,8 @@ func (s *shelf) mindful(t *rapid.T, d *Deriver) {
 			var runs []bool // whether somebody was asked
 			waits, going := false, false
 			for _, p := range line {
-				if !a.calls(p) {
+				since := a.calls(p)
+				if len(since) == 0 {
 					going = false
 					continue
 				}
@@ -140,7 +141,7 @@ func (s *shelf) mindful(t *rapid.T, d *Deriver) {
 				asked := there && status(task) != "entered-in-error"
 				called[task.Key] = true
 				waits = waits || asked && open(task)
-				if going {
+				if going && !begins(since) {
 					runs[len(runs)-1] = runs[len(runs)-1] || asked
 				} else {
 					runs = append(runs, asked)

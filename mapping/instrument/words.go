@@ -46,6 +46,8 @@ type words struct {
 		None       string  `yaml:"none"`
 		Only       string  `yaml:"only"`
 		SinceFirst classed `yaml:"sinceFirst"`
+		SinceLast  classed `yaml:"sinceLast"`
+		Worse      string  `yaml:"worse"`
 		OwnMean    against `yaml:"ownMean"`
 	} `yaml:"client"`
 	Safety string `yaml:"safety"`
@@ -142,11 +144,11 @@ func (w *words) clinician(f *Feedback) string {
 	switch {
 	case f.First != nil:
 		out = append(out, fill(t.SinceFirst.of(f.First), f.First.numbers()...))
-	case f.OwnMean == nil:
+	case f.OwnMean == nil && f.Last == nil:
 		out = append(out, t.Only)
 	}
-	if f.Last != nil && f.First != nil && f.Last.Observation != f.First.Observation {
-		out = append(out, fill(t.SinceLast.of(f.Last), f.Last.numbers()...))
+	if last := f.between(); last != nil {
+		out = append(out, fill(t.SinceLast.of(last), last.numbers()...))
 	}
 	if f.OwnMean != nil {
 		out = append(out, fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...))
@@ -162,24 +164,46 @@ func (w *words) risks(f *Feedback) string {
 	return join(out...)
 }
 
-// client words it for the client. A rule of one's own mean says more than the change
-// since the first answers; only one of them is told.
+// between is the change since the last score where that is not the first one too.
+func (f *Feedback) between() *ChangeFacts {
+	if f.Last != nil && f.First != nil && f.Last.Observation == f.First.Observation {
+		return nil
+	}
+	return f.Last
+}
+
+// client words it for the client. A rule of one's own mean says more than the changes
+// since the first and the last answers; only one of them is told.
 func (w *words) client(f *Feedback) string {
 	t := w.Client
 	if len(f.Scores) == 0 || f.Scores[0].Score == nil {
 		return join(t.Thanks, t.None)
 	}
-	score, compared := t.Higher, t.Only
+	score := t.Higher
 	if f.Scores[0].Worse == "lower" {
 		score = t.Lower
 	}
+	out := []string{t.Thanks, fill(score, numbers(f)...)}
+	last := f.between()
 	switch {
 	case f.OwnMean != nil:
-		compared = fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...)
-	case f.First != nil:
-		compared = fill(t.SinceFirst.of(f.First), f.First.numbers()...)
+		return join(append(out, fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...))...)
+	case f.First == nil && last == nil:
+		return join(append(out, t.Only)...)
 	}
-	return join(t.Thanks, fill(score, numbers(f)...), compared)
+	worse := ""
+	if f.First != nil {
+		out = append(out, fill(t.SinceFirst.of(f.First), f.First.numbers()...))
+	}
+	if last != nil {
+		out = append(out, fill(t.SinceLast.of(last), last.numbers()...))
+	}
+	for _, c := range []*ChangeFacts{f.First, last} {
+		if c != nil && c.Class == ReliableDeterioration {
+			worse = t.Worse // once, whatever is worse
+		}
+	}
+	return join(append(out, worse)...)
 }
 
 // of picks the text of what a change amounts to.
@@ -264,7 +288,7 @@ func join(sentences ...string) string {
 
 // check finds a text that is missing.
 func (w *words) check(file string) error {
-	for name, c := range map[string]classed{"clinician.sinceFirst": w.Clinician.SinceFirst, "clinician.sinceLast": w.Clinician.SinceLast, "client.sinceFirst": w.Client.SinceFirst} {
+	for name, c := range map[string]classed{"clinician.sinceFirst": w.Clinician.SinceFirst, "clinician.sinceLast": w.Clinician.SinceLast, "client.sinceFirst": w.Client.SinceFirst, "client.sinceLast": w.Client.SinceLast} {
 		if slices.Contains([]string{c.Improvement, c.ReliableRecovery, c.Recovery, c.NoChange, c.Deterioration, c.Unclassified}, "") {
 			return fmt.Errorf("%s: a text is missing in %s", file, name)
 		}
@@ -275,7 +299,7 @@ func (w *words) check(file string) error {
 		}
 	}
 	c, k := w.Clinician, w.Client
-	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Estimated, c.Only, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Only}, "") {
+	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Estimated, c.Only, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Only, k.Worse}, "") {
 		return fmt.Errorf("%s: a text is missing", file)
 	}
 	return nil
