@@ -17,7 +17,9 @@
 // script, no style sheet, no font to fetch, so that it may be shown under the
 // strictest content security policy and saved as a file. It is in greys, and tells
 // kinds apart by shape and dash: it is printed, photocopied and faxed. Colour would
-// add nothing for the reader who cannot see it.
+// add nothing for the reader who cannot see it. Change since the first score is the shape of
+// a marker; a ring around it says that things turned reliably worse since the score before,
+// which may be so of any shape.
 //
 // Text is laid out by the widths of Helvetica, enlarged to those of the widest font that
 // stands in for it, since the reader's is not known; no text is drawn where another stands. What finds no room in the

@@ -122,8 +122,11 @@ func (s *Series) summary() string {
 	return out + " Latest " + said(last) + "."
 }
 
-// briefly is the one mark that says most.
+// briefly is the one mark that says most: that things turned for the worse above all.
 func (p Point) briefly() string {
+	if p.relapsed() {
+		return ": reliably worse than the last"
+	}
 	for _, m := range []string{"reliable-recovery", "reliable-deterioration", "reliable-improvement", "no-reliable-change", "own-mean-drop"} {
 		if p.marked(m) {
 			return ": " + strings.ReplaceAll(m, "-", " ")

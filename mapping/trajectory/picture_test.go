@@ -83,6 +83,12 @@ func (c course) trajectory(t testing.TB) *Trajectory {
 				if sh.ReliableRecovery {
 					p.Marks = append(p.Marks, "reliable-recovery")
 				}
+				if i > 1 {
+					sh := in.Shift(in.Total(), s.Points[i-1].Score, p.Score)
+					if p.SinceLast = &sh.Points; sh.Class != instrument.Unclassified {
+						p.MarksLast = []string{string(sh.Class)}
+					}
+				}
 				if s.OwnMean && v+8 <= scores[i-1] && drops == 0 {
 					p.Marks = append(p.Marks, "own-mean-drop")
 					drops++
@@ -122,6 +128,7 @@ func (c course) trajectory(t testing.TB) *Trajectory {
 var courses = map[string]course{
 	"recovers": {slug: "phq-9", start: "2026-01-12", every: 14, scores: []int64{18, 17, 15, 16, 12, 10, 8, 7, 6, 5}, alliance: []int64{30, 31, 29, 33, 34, 34, 24, 30, 33, 35, 36, 36, 37, 38},
 		phases: []string{"assessment 2026-01-05 2026-01-26", "acute 2026-01-26 2026-04-06", "consolidation 2026-04-06 2026-05-18", "closing 2026-05-18"}, adjustments: []string{"2026-03-02"}, noShows: []string{"2026-02-16", "2026-03-09"}, now: "2026-05-25"},
+	"relapses":       {slug: "phq-9", start: "2026-01-12", every: 14, scores: []int64{20, 18, 12, 6, 17, 16, 10, 7, 13, 23, 22}, phases: []string{"acute 2026-01-12"}, now: "2026-06-02"},
 	"deteriorates":   {slug: "gad-7", start: "2025-09-01", every: 21, scores: []int64{9, 10, 12, 13, 15, 17, 16, 18}, phases: []string{"acute 2025-09-01"}, now: "2026-02-03"},
 	"without bands":  {slug: "k10p", start: "2026-01-12", every: 30, scores: []int64{38, 31, 25, 22}, alliance: []int64{36, 36, 35, 35}, phases: []string{"assessment 2026-01-12 2026-01-20", "acute 2026-01-20 2026-01-26", "consolidation 2026-01-26 2026-05-01"}, noShows: []string{"2026-02-01"}, now: "2026-05-01"},
 	"one score":      {slug: "phq-9", start: "2026-02-02", every: 7, scores: []int64{11}, now: "2026-02-03"},
@@ -244,6 +251,7 @@ func (d drawn) says(s string) bool {
 func TestAPictureSaysWhatMatters(t *testing.T) {
 	for name, want := range map[string][]string{
 		"recovers":       {"18", "5", "24", "38", "Assessment", "Acute", "Consolidation", "Minimal", "Moderately severe", "cut-off 10", "reliably better: 12 or less", "reliable improvement", "plan adjusted", "did not come", "drop below own mean", "alliance check"},
+		"relapses":       {"20", "6", "17", "13", "23", "reliably worse than the last", "reliable improvement", "11 scores from 12 Jan 2026 to 1 Jun 2026. Baseline 20 (severe), latest 22 (severe): no reliable change."},
 		"deteriorates":   {"9", "18", "reliable deterioration", "Severe", "Sep 2025", "Jan 2026"},
 		"without bands":  {"38", "22", "Very high", "Assess."},
 		"one score":      {"11", "One score: 11 (moderate) on 2 Feb 2026.", "2 Feb 2026"},

@@ -18,6 +18,7 @@ const (
 	down // triangle, its point down
 	cross
 	plus
+	ring
 	dashes // a piece of line, in the legend alone
 )
 
@@ -26,6 +27,8 @@ func (d *drawing) mark(s shape, x, y, r float64, fill string) {
 	switch s {
 	case circle:
 		d.draw("circle", "cx", num(x), "cy", num(y), "r", num(r), "fill", fill, "stroke", ink, "stroke-width", "1.25")
+	case ring:
+		d.draw("circle", "cx", num(x), "cy", num(y), "r", num(r), "fill", "none", "stroke", ink, "stroke-width", "1")
 	case square:
 		d.path(true, fill, ink, 1.25, x-r, y-r, x+r, y-r, x+r, y+r, x-r, y+r)
 	case diamond:
@@ -50,8 +53,13 @@ type marker struct {
 	fill   string
 }
 
+// ringed is how wide the ring is around a marker, so that white is seen between.
+func (m marker) ringed() float64 { return m.radius*1.4 + 2.6 }
+
 // markerOf: the baseline is a diamond; reliable change is a triangle that points the
-// way the score went, open for the better and full for the worse.
+// way the score went, open for the better and full for the worse. A ring goes around whatever it is where a
+// score is reliably worse than the one before: that may be so of one that is better than
+// the first.
 func (s *Series) markerOf(p Point, plain shape) marker {
 	r := 3.2
 	if len(s.Points) > 60 {
@@ -95,6 +103,10 @@ func (d *drawing) series(s *Series, b box, plain shape) {
 		x, y := d.x(p.day), sc.y(number(p.Score))
 		d.mark(m.shape, x, y, m.radius, m.fill)
 		r := m.radius + 1.5
+		if p.relapsed() {
+			r = m.ringed() + 0.5
+			d.mark(ring, x, y, m.ringed(), "none")
+		}
 		d.solid = append(d.solid, box{x - r, y - r, x + r, y + r})
 	}
 }
@@ -124,7 +136,7 @@ func (d *drawing) values(s *Series, b box) {
 		switch {
 		case i == last, p.Observation == s.Baseline:
 			return 0
-		case p.marked(string(instrument.ReliableDeterioration)), p.marked("own-mean-drop"):
+		case p.marked(string(instrument.ReliableDeterioration)), p.marked("own-mean-drop"), p.relapsed():
 			return 1
 		}
 		return 2
@@ -140,14 +152,17 @@ func (d *drawing) values(s *Series, b box) {
 			continue
 		}
 		p := s.Points[i]
-		d.value(p.Score.String(), d.x(p.day), sc.y(number(p.Score)), b, w == 0)
+		gap := 7.0
+		if p.relapsed() {
+			gap = s.markerOf(p, circle).ringed() + 2
+		}
+		d.value(p.Score.String(), d.x(p.day), sc.y(number(p.Score)), gap, b, w == 0)
 	}
 }
 
 // value writes a score where it covers no marker, no text and, if that can be had, no
-// line.
-func (d *drawing) value(s string, x, y float64, within box, bold bool) {
-	const gap = 7
+// line; gap is how far from the middle of its own marker.
+func (d *drawing) value(s string, x, y, gap float64, within box, bold bool) {
 	candidates := []label{
 		text(s, x, y-gap-2, smallSize, 0.5, bold), text(s, x, y+gap+9, smallSize, 0.5, bold),
 		text(s, x+gap, y-gap+3, smallSize, 0, bold), text(s, x-gap, y-gap+3, smallSize, 1, bold),
@@ -194,6 +209,9 @@ func (d *drawing) entries(main, alliance *Series) (out []entry) {
 	}
 	if has(main, string(instrument.ReliableDeterioration)) {
 		out = append(out, entry{worse, ink, "", "reliable deterioration"})
+	}
+	if slices.ContainsFunc(main.Points, Point.relapsed) {
+		out = append(out, entry{ring, "none", "", "reliably worse than the last"})
 	}
 	if main.OwnMean && has(main, "own-mean-drop") {
 		out = append(out, entry{worse, ink, "", "drop below own mean"})
@@ -251,6 +269,12 @@ func (d *drawing) legend(es []entry, y float64) {
 		default:
 			if e.shape == circle || e.shape == square {
 				d.line(x, y-4, x+legendMark-6, y-4, ink, 1.75, "")
+			}
+			if e.shape == ring { // as it stands around a score
+				m := marker{circle, 2.2, ink}
+				d.mark(m.shape, mid, y-4, m.radius, m.fill)
+				d.mark(ring, mid, y-4, m.ringed(), e.fill)
+				break
 			}
 			d.mark(e.shape, mid, y-4, 3.8, e.fill)
 		}

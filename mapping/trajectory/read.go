@@ -61,6 +61,7 @@ type Point struct {
 	SinceLast   *instrument.Points `json:"sinceLast,omitempty"`
 	OwnMean     *instrument.Points `json:"sinceOwnMean,omitempty"`
 	Marks       []string           `json:"marks,omitempty"` // codes of score-change, since the first; an own-mean-drop
+	MarksLast   []string           `json:"marksSinceLast,omitempty"`
 
 	day  time.Time
 	base fhir.Key // that SinceFirst is measured from
@@ -307,6 +308,7 @@ func (g *gatherer) point(o fhir.Resource, in *instrument.Instrument) (p Point, o
 			p.Marks = append(p.Marks, marksIn(c)...)
 		case is("since-last"):
 			p.SinceLast = &n
+			p.MarksLast = append(p.MarksLast, marksIn(c)...)
 		case is("since-own-mean"):
 			p.OwnMean = &n
 			p.Marks = append(p.Marks, marksIn(c)...)
@@ -362,6 +364,11 @@ func (s *Series) baseline() *Point {
 }
 
 func (p Point) marked(code string) bool { return slices.Contains(p.Marks, code) }
+
+// relapsed reports whether a score is reliably worse than the one before it.
+func (p Point) relapsed() bool {
+	return slices.Contains(p.MarksLast, string(instrument.ReliableDeterioration))
+}
 
 func number(p instrument.Points) float64 {
 	f, err := strconv.ParseFloat(p.String(), 64)

@@ -247,3 +247,28 @@ func TestWhoIsNotVisibleIsAsWhoIsNotThere(t *testing.T) {
 		t.Errorf("%v %+v", err, got)
 	}
 }
+
+func TestARelapseIsToldAndMarkedAsCorrectionsHaveIt(t *testing.T) {
+	c := newClinic(t)
+	c.answered("r1", "ida", "2026-01-12", "completed", 20)
+	c.answered("r2", "ida", "2026-02-02", "completed", 6)
+	c.answered("r3", "ida", "2026-03-02", "completed", 17)
+	got, err := c.read(c.gate(policy.Therapist, "mira"), "ida", Ask{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := got.Series[0].Points[2]
+	if strings.Join(last.Marks, " ") != "no-reliable-change" || strings.Join(last.MarksLast, " ") != "reliable-deterioration" {
+		t.Errorf("%+v", last)
+	}
+	if want := "Latest 17 (moderately severe) on 2 March 2026: 3 below the first of the course, no reliable change; 11 above the score before, reliable deterioration."; !strings.Contains(got.Story, want) {
+		t.Errorf("told:\n%s\nwant:\n%s", got.Story, want)
+	}
+	if d := read(t, got.SVG("")); !d.says("reliably worse than the last") || !strings.Contains(d.desc, "Reliably worse than the score before on 2 March 2026.") {
+		t.Errorf("the picture does not say so: %s", d.desc)
+	}
+	c.answered("r2", "ida", "2026-02-02", "amended", 18)
+	if got, err = c.read(c.gate(policy.Therapist, "mira"), "ida", Ask{}); err != nil || strings.Contains(got.Story, "Reliably worse") || read(t, got.SVG("")).says("reliably worse than the last") {
+		t.Errorf("%v %s", err, got.Story)
+	}
+}

@@ -42,10 +42,17 @@ func (s *Series) story() string {
 	if last.SinceFirst != nil {
 		fmt.Fprintf(&b, ": %s the first of the course", moved(*last.SinceFirst))
 	}
-	for _, m := range last.Marks {
-		if w := markNames[m]; w != "" {
-			b.WriteString(", " + w)
+	said := func(marks []string) {
+		for _, m := range marks {
+			if w := markNames[m]; w != "" {
+				b.WriteString(", " + w)
+			}
 		}
+	}
+	said(last.Marks)
+	if last.relapsed() {
+		fmt.Fprintf(&b, "; %s the score before", moved(*last.SinceLast))
+		said(last.MarksLast)
 	}
 	b.WriteString(".")
 	if s.Case != nil {
@@ -55,10 +62,13 @@ func (s *Series) story() string {
 		}
 		fmt.Fprintf(&b, " The cut-off is %s; the latest score is %s.", s.Case, side)
 	}
-	if when := s.when("reliable-deterioration"); when != "" {
+	if when := s.when(func(p Point) bool { return p.marked(string(instrument.ReliableDeterioration)) }); when != "" {
 		b.WriteString(" Reliably worse than at first on " + when + ".")
 	}
-	if when := s.when("own-mean-drop"); when != "" {
+	if when := s.when(Point.relapsed); when != "" {
+		b.WriteString(" Reliably worse than the score before on " + when + ".")
+	}
+	if when := s.when(func(p Point) bool { return p.marked("own-mean-drop") }); when != "" {
 		b.WriteString(" A drop below the client's own mean on " + when + ".")
 	}
 	return b.String()
@@ -74,11 +84,11 @@ var markNames = map[string]string{
 	"own-mean-drop":                          "a drop below the client's own mean",
 }
 
-// when lists the days on which a score was marked.
-func (s *Series) when(mark string) string {
+// when lists the days of scores of which something is true.
+func (s *Series) when(is func(Point) bool) string {
 	var out []string
 	for _, p := range s.Points {
-		if p.marked(mark) {
+		if is(p) {
 			out = append(out, p.day.Format(longDay))
 		}
 	}
