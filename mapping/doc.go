@@ -2,6 +2,7 @@
 //
 //   - mapper.go: what is made of which record; what an earlier version left behind.
 //   - underway.go: what others have said of a record that is written again.
+//   - mistaken.go: as what a session stands that is marked as an error.
 //   - ids.go: ids from business keys.
 //   - one file a kind of record, with both directions.
 //   - form.go: what clients write between sessions, as Questionnaires without a score.
@@ -90,7 +91,9 @@
 // nothing either, since US Core's score derives from such a response.
 //
 // A session that did not take place is an Appointment, never a finished Encounter,
-// and carries nothing clinical: those who make appointments read it. One of which
+// and carries nothing clinical, nor why it was corrected: those who make appointments
+// read it. In error it stays one; the record does not say what it was, so [Mapper.Mistaken]
+// looks at what is stored. One of which
 // only the day is known has that day as its requestedPeriod, and its start and end
 // say that they are unknown.
 //

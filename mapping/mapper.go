@@ -56,7 +56,12 @@ func New(c Config) (*Mapper, error) {
 // never becomes FHIR, a process note above all; what package instrument says of
 // answers.
 func (m *Mapper) ToFHIR(rec practice.Record) ([]fhir.Resource, error) {
-	w := &writer{m: m, kind: rec.Kind(), origin: *practice.OriginOf(rec)}
+	return m.toFHIR(rec, func(fhir.Key) bool { return false })
+}
+
+// toFHIR is ToFHIR where it is known which resources of the record are there.
+func (m *Mapper) toFHIR(rec practice.Record, there func(fhir.Key) bool) ([]fhir.Resource, error) {
+	w := &writer{m: m, kind: rec.Kind(), origin: *practice.OriginOf(rec), there: there}
 	w.origin.System = m.systemOf(w.origin.System)
 	switch r := rec.(type) {
 	case *practice.Organisation:
@@ -241,6 +246,7 @@ type writer struct {
 	origin practice.Origin // with its system
 	of     string          // the client whose part of a record about several is written
 	topic  string          // of a session, where it has one
+	there  func(fhir.Key) bool
 	out    []fhir.Resource
 	issues fhir.Errors
 }

@@ -18,7 +18,13 @@ import (
 // none took place.
 func (w *writer) session(r *practice.Session) {
 	switch r.Status {
-	case "finished", "amended", "entered-in-error":
+	case "entered-in-error":
+		if w.there(w.key("Appointment")) { // see Mapper.Mistaken
+			w.appointment(r)
+			return
+		}
+		w.encounter(r)
+	case "finished", "amended":
 		w.encounter(r)
 	case "noshow", "cancelled", "booked":
 		w.appointment(r)

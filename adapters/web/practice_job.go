@@ -127,6 +127,9 @@ func (j *job) check(ctx context.Context, rs []fhir.Resource) ([]issue, error) {
 // store writes the resources, what comes of them, and takes back what the record
 // no longer says, within one transaction. It may run again.
 func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r receipt, err error) {
+	if rs, err = j.mistaken(ctx, tx, rs); err != nil {
+		return r, err
+	}
 	if err := j.targets(ctx, tx, rs); err != nil {
 		return r, err
 	}
@@ -181,6 +184,17 @@ func (j *job) sameClient(ctx context.Context, tx fhir.Tx, res fhir.Resource) err
 		return fhir.Errorf(fhir.BusinessRule, "/client", "The response of this key is another client's. Mark that one entered-in-error, and post this one under a key of its own.")
 	}
 	return nil
+}
+
+// mistaken looks up as what a record stands that is entered in error; see
+// [mapping.Mapper.Mistaken].
+func (j *job) mistaken(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) ([]fhir.Resource, error) {
+	instead, err := j.mapper.Mistaken(ctx, tx, j.record, rs)
+	if err != nil || instead == nil {
+		return rs, err
+	}
+	_, err = j.check(ctx, instead)
+	return instead, err
 }
 
 // put writes one resource and runs what must come of it.

@@ -19,6 +19,9 @@ type Mapper interface {
 	Superseded(practice.Record, []fhir.Resource) []fhir.Key
 	// UnderWay keeps what others have said meanwhile of a record that is written again.
 	UnderWay(ctx context.Context, tx fhir.Tx, rec practice.Record, res fhir.Resource) (merged fhir.Resource, left string, err error)
+	// Mistaken returns what a record gives that is entered in error where it stands as
+	// something else than what these resources are; nil: as them.
+	Mistaken(ctx context.Context, tx fhir.Tx, rec practice.Record, now []fhir.Resource) ([]fhir.Resource, error)
 	// KeyOf returns the resource that stands for a record, ID one of another type.
 	KeyOf(practice.SourceKey) fhir.Key
 	ID(typ, system, key string, sub ...string) fhir.Key
@@ -39,15 +42,19 @@ func (r *run) convert(ctx context.Context, rec site.Record) (practice.Record, []
 	if len(rs) == 0 {
 		return nil, nil, fmt.Errorf("intake: a record of the kind %s gave no resource", rec.Kind)
 	}
+	return native, rs, r.check(ctx, rs)
+}
+
+func (r *run) check(ctx context.Context, rs []fhir.Resource) error {
 	if r.Check == nil {
-		return native, rs, nil
+		return nil
 	}
 	for _, res := range rs {
 		if err := r.Check(ctx, res); err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
-	return native, rs, nil
+	return nil
 }
 
 // unplaced takes line and column out of what is said of a record's JSON: nobody

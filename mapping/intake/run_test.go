@@ -132,6 +132,30 @@ func TestASessionThatDidNotTakePlaceAfterAllLeavesNoEncounter(t *testing.T) {
 	}
 }
 
+func TestANoShowThatIsAnErrorBecomesNoEncounter(t *testing.T) {
+	m := newMemory()
+	imported(t, m, "practice-csv", practiceWith(t), "")
+	mistaken := practiceWith(t, "sessions.csv", "2026-03-09,09:00,,noshow", "2026-03-09,09:00,,error")
+	sum := imported(t, m, "practice-csv", mistaken, "")
+	marked := 0
+	for _, r := range m.of("Appointment") {
+		if r.Root().Get("status").Text() == "entered-in-error" {
+			marked++
+		}
+	}
+	if marked != 1 || len(m.of("Encounter")) != 150 || len(m.of("Appointment")) != 10 {
+		t.Errorf("%d Encounters, %d Appointments, %d of them marked", len(m.of("Encounter")), len(m.of("Appointment")), marked)
+	}
+	if c := sum.Resource("Appointment"); c.Updated != 1 || sum.Resource("Encounter").Created != 0 {
+		t.Errorf("%s", sum)
+	}
+	m.writes = 0
+	if imported(t, m, "practice-csv", mistaken, ""); m.writes != 0 {
+		t.Errorf("the second time wrote %d versions", m.writes)
+	}
+	valid(t, m)
+}
+
 func TestARecordThatTheStoreRefusesIsQuarantinedAlone(t *testing.T) {
 	m := newMemory()
 	m.refuse = func(r fhir.Resource) error {

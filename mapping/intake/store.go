@@ -87,6 +87,7 @@ func why(err error) string {
 
 // effects is what storing a unit did.
 type effects struct {
+	gave    [][]fhir.Resource // per record
 	of      [][]fhir.Effect   // per record, per resource
 	gone    [][]fhir.Key      // per record: what was withdrawn
 	derived []fhir.Written    // what followed
@@ -133,7 +134,17 @@ func (r *run) store(ctx context.Context, units []*unit) error {
 func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked *asking) (effects, error) {
 	out := effects{of: make([][]fhir.Effect, len(u.records)), gone: make([][]fhir.Key, len(u.records))}
 	for i := range u.records {
-		for _, res := range u.fhir[i] {
+		rs := u.fhir[i]
+		if instead, err := r.Mapper.Mistaken(ctx, tx, u.native[i], rs); err != nil {
+			return effects{}, err
+		} else if instead != nil {
+			if err := r.check(ctx, instead); err != nil {
+				return effects{}, err
+			}
+			rs = instead
+		}
+		out.gave = append(out.gave, rs)
+		for _, res := range rs {
 			if err := asked.put(ctx, tx, r, res); err != nil {
 				return effects{}, err
 			}
@@ -154,7 +165,7 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 				return effects{}, err
 			}
 		}
-		gone, err := r.withdraw(ctx, tx, u.native[i], u.fhir[i], out.of[i], &out)
+		gone, err := r.withdraw(ctx, tx, u.native[i], rs, out.of[i], &out)
 		if err != nil {
 			return effects{}, err
 		}
@@ -198,7 +209,7 @@ func (r *run) stored(u *unit, es effects) {
 			o = Updated // it was there in another shape
 		}
 		for j, e := range es.of[i] {
-			res := u.fhir[i][j]
+			res := es.gave[i][j]
 			c := outcomeOf(e)
 			count(r.types, res.Type).add(c, 1)
 			switch {
@@ -210,7 +221,7 @@ func (r *run) stored(u *unit, es effects) {
 		}
 		count(r.kinds, rec.Kind).add(o, 1)
 		r.ledger.keep(rec.Ref)
-		r.links.follow(r, rec, u.fhir[i], u.row.Place)
+		r.links.follow(r, rec, es.gave[i], u.row.Place)
 		if rank(o) > rank(row) {
 			row = o
 		}
