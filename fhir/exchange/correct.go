@@ -78,7 +78,7 @@ func (c *Courier) set(ctx context.Context, cs []fhir.Change) error {
 			all = append(all, again...)
 			continue
 		}
-		if ch.Deleted || ch.Version == 1 || !slices.Contains(corrected, ch.Type) {
+		if ch.Version == 1 || !slices.Contains(corrected, ch.Type) {
 			continue
 		}
 		s, _, err := c.sharesOf(ctx, ch.Key)
@@ -113,9 +113,10 @@ func (c *Courier) set(ctx context.Context, cs []fhir.Change) error {
 	})
 }
 
-// correct brings to a partner what has changed of a resource that it has of us. Only
-// the elements in which a version that it may have differs from the present one are
-// written, into its own present version: what it added stays.
+// correct brings to a partner what has changed of a resource that it has of us, or that
+// it was deleted: see deleted.go. Only the elements in which a version that it may have
+// differs from the present one are written, into its own present version: what it added
+// stays.
 func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 	k, ok := fhir.ParseKey(j.Resource)
 	if !ok {
@@ -134,7 +135,7 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 	if err != nil || now.IsZero() || now.Version <= s.Version {
 		return err
 	}
-	released, err := c.Release(ctx, org, []fhir.Resource{now})
+	released, err := c.Release(ctx, org, []fhir.Resource{now.Resource})
 	if err != nil {
 		return err
 	}
@@ -144,12 +145,12 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 		if err := c.withhold(ctx, j.Task, fhir.Head{Key: k, Version: now.Version}, to); err != nil {
 			return err
 		}
-		if released, err = c.Release(ctx, org, []fhir.Resource{now}); err != nil || len(released) == 0 {
+		if released, err = c.Release(ctx, org, []fhir.Resource{now.Resource}); err != nil || len(released) == 0 {
 			return err
 		}
 	}
-	now = released[0]
-	kept, err := c.keeps(ctx, to, s.Task, k)
+	now.Resource = released[0]
+	kept, err := c.keeps(ctx, to, s.Task, now)
 	if err != nil {
 		return err
 	}
@@ -162,7 +163,10 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 	if theirs.IsZero() {
 		return c.neverThere(ctx, to, s, now)
 	}
-	merged, err := c.corrected(ctx, to, then, now, theirs)
+	if err := now.untold(); err != nil {
+		return err
+	}
+	merged, err := c.corrected(ctx, to, then, now.Resource, theirs)
 	if err != nil {
 		return err
 	}
@@ -189,13 +193,12 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 // element is written.
 const mostBetween = 30
 
-// versions reads the present version, the zero Resource if it is gone, and those that
-// the partner may have.
-func (c *Courier) versions(ctx context.Context, org, k fhir.Key, from, to int64) (then []fhir.Resource, now fhir.Resource, err error) {
+// versions reads the newest version, and those that the partner may have.
+func (c *Courier) versions(ctx context.Context, org, k fhir.Key, from, to int64) (then []fhir.Resource, now standing, err error) {
 	act := fhir.Act{Interaction: fhir.Disclose, Type: k.Type, ID: k.ID, Recipient: org}
 	err = c.Gate.View(ctx, act, func(in fhir.Reader) (err error) {
 		then = nil
-		if now, err = readable(in.Read(ctx, k)); err != nil || now.IsZero() {
+		if now, err = latest(ctx, in, k); err != nil || now.IsZero() {
 			return err
 		}
 		if from == 0 || to-from >= mostBetween {
@@ -203,7 +206,7 @@ func (c *Courier) versions(ctx context.Context, org, k fhir.Key, from, to int64)
 			return nil
 		}
 		for v := from; v <= max(from, min(to, now.Version-1)); v++ {
-			r, err := readable(in.ReadVersion(ctx, k, v))
+			r, err := versionOf(ctx, in, k, v)
 			if err != nil {
 				return err
 			}
@@ -248,7 +251,7 @@ func (c *Courier) one(ctx context.Context, at Partner, typ string, params url.Va
 // keeps reports whether a partner may have a resource of ours by itself. What it got in
 // single creates is known, and asking for a type that it does not serve is an error there.
 // A patient is its own: it was looked up, and what has changed of ours stands in the note.
-func (c *Courier) keeps(ctx context.Context, to Partner, task string, k fhir.Key) (bool, error) {
+func (c *Courier) keeps(ctx context.Context, to Partner, task string, now standing) (bool, error) {
 	way, known, err := c.reach(ctx, to)
 	if err != nil || way != Creates {
 		return true, err
@@ -257,11 +260,13 @@ func (c *Courier) keeps(ctx context.Context, to Partner, task string, k fhir.Key
 	if err := d.load(ctx, task); err != nil {
 		return false, err
 	}
-	if k.Type == "Patient" || d.Posted[k.String()].State != there {
+	switch {
+	case d.Posted[now.Key.String()].State != there:
 		return false, nil
-	}
-	if !known.Types[k.Type].Update {
-		return false, fhir.Errorf(fhir.BusinessRule, "", "a %s that the partner has of us has changed, and it lets nobody change it there; tell them, then drop the work", k.Type)
+	case now.Type == "Patient":
+		return false, now.untold()
+	case !known.Types[now.Type].Update:
+		return false, fhir.Errorf(fhir.BusinessRule, "", "a %s that the partner has of us %s, and it lets nobody change it there; tell them, then drop the work", now.Type, now.became())
 	}
 	return true, nil
 }
@@ -269,7 +274,7 @@ func (c *Courier) keeps(ctx context.Context, to Partner, task string, k fhir.Key
 // neverThere: what did not arrive needs no correction, and what the partner removed is
 // its own affair. What stands in the note and not in the partner's records is corrected
 // there; of notes that an earlier gateway sent a person must tell.
-func (c *Courier) neverThere(ctx context.Context, to Partner, s share, now fhir.Resource) error {
+func (c *Courier) neverThere(ctx context.Context, to Partner, s share, now standing) error {
 	if c.Clock().Sub(s.At) < underWay {
 		return &fhir.Error{Code: fhir.Transient, Detail: "what is to be corrected was sent and may yet arrive"}
 	}
@@ -281,7 +286,7 @@ func (c *Courier) neverThere(ctx context.Context, to Partner, s share, now fhir.
 	if err != nil || way == Transaction && (len(known.Types) == 0 || known.Types[now.Type].Create) {
 		return err
 	}
-	return fhir.Errorf(fhir.BusinessRule, "", "a %s that stands in the papers of a referral has changed, and the partner keeps none; tell them, then drop the work", now.Type)
+	return fhir.Errorf(fhir.BusinessRule, "", "a %s that stands in the papers of a referral %s, and the partner keeps none; tell them, then drop the work", now.Type, now.became())
 }
 
 // corrected returns theirs with the elements in which our versions differ.

@@ -23,7 +23,7 @@
 //     a person must say.
 //   - identity.go: what stays as it was once a referral is sent.
 //   - share.go: which version of what each partner may have; correct.go: later ones;
-//     renew.go: the note, when it reads otherwise.
+//     deleted.go: that it is gone; renew.go: the note, when it reads otherwise.
 //
 // Both sides are this same package. The sender's Task and the receiver's copy are
 // paired by an identifier whose system is the sender's FHIR base + "/Task" and whose
@@ -86,6 +86,14 @@
 // tenant's feed of changes, not in the write's transaction: no writer waits for it.
 // Rejected: sending the whole resource again, which undoes what the receiver wrote.
 //
+// What is deleted here stands at the partner as entered-in-error, in its last version: a
+// session that was none, a technique that was not used, answers that were taken back. It
+// is a later version like any other, so consent, the note and what the partner added are
+// treated alike, and what is there again is sent again into the same resource. Rejected:
+// deleting it there, which takes from the receiver what it may have acted upon. A Patient
+// or RelatedPerson has no such status, and active false would say more than is known here;
+// a person tells.
+//
 // A later version that consent keeps back is noted under its client, and goes when a
 // Consent of that client changes so that it may.
 //
@@ -133,8 +141,8 @@
 // its statement does not say; one that wants PDF alone refuses the note, and a person sees
 // that.
 //
-// Deleting what was delivered tells nobody: mark it entered-in-error. A Task that was
-// sent is deleted only when it has ended.
+// A Task that was sent is deleted only when it has ended. While the ServiceRequest of a
+// referral is deleted or an error, its note is not made again.
 //
 // A partner that takes transactions and declares no conditional create has twice what
 // two referrals of a client carry. Of two notes that say the same and are lost on the same

@@ -139,10 +139,3 @@ func (g *gatherer) search(typ string, patient fhir.Key, also *fhir.Clause, newes
 		}
 	}
 }
-
-// mistaken reports whether a resource says of itself that it is an error.
-func mistaken(n fhir.Node) bool {
-	const code = "entered-in-error"
-	return n.Get("status").Text() == code || n.Get("lifecycleStatus").Text() == code ||
-		n.Get("verificationStatus").HasCoding("http://terminology.hl7.org/CodeSystem/condition-ver-status", code)
-}

@@ -24,15 +24,15 @@ var statuses = []string{"draft", "requested", "accepted", "rejected", "in-progre
 
 // figures are what a check went through.
 type figures struct {
-	runs, acts, steps, corrections                  int
+	runs, acts, steps, corrections, deleted         int
 	requests, lost, unheard, repeated, late, deaths int
 	arrived, crossed                                int
 }
 
 func (f figures) String() string {
-	return fmt.Sprintf("%d runs, %d acts (%d steps of Tasks, %d corrections); of %d requests %d were lost, of %d the answer, %d came twice, %d late and out of order; "+
+	return fmt.Sprintf("%d runs, %d acts (%d steps of Tasks, %d corrections, %d deletions); of %d requests %d were lost, of %d the answer, %d came twice, %d late and out of order; "+
 		"%d times a courier's process ended; %d referrals arrived, of %d a cancellation crossed the end and was flagged on both sides",
-		f.runs, f.acts, f.steps, f.corrections, f.requests, f.lost, f.unheard, f.repeated, f.late, f.deaths, f.arrived, f.crossed)
+		f.runs, f.acts, f.steps, f.corrections, f.deleted, f.requests, f.lost, f.unheard, f.repeated, f.late, f.deaths, f.arrived, f.crossed)
 }
 
 func TestBothSidesAgreeOnceTheWireIsWholeAgain(t *testing.T) {
@@ -100,7 +100,7 @@ func TestBothSidesAgreeOnceTheWireIsWholeAgain(t *testing.T) {
 		once(rt, w.clinic, w.hospital.base)
 	})
 	t.Log(f)
-	if f.arrived == 0 || f.corrections == 0 || f.lost*f.unheard*f.repeated*f.late*f.deaths == 0 {
+	if f.arrived == 0 || f.corrections*f.deleted == 0 || f.lost*f.unheard*f.repeated*f.late*f.deaths == 0 {
 		t.Error("something of it never happened")
 	}
 }
@@ -121,7 +121,7 @@ func run(rt *rapid.T, s *side, f *figures) {
 
 // act does one thing that a person may do.
 func act(rt *rapid.T, w *world, tasks *[]fhir.Key, f *figures) {
-	switch rapid.SampledFrom([]string{"hospital", "refer", "clinic", "correct", "hospital", "schedule", "report", "note"}).Draw(rt, "act") {
+	switch rapid.SampledFrom([]string{"hospital", "refer", "clinic", "correct", "hospital", "schedule", "report", "note", "delete"}).Draw(rt, "act") {
 	case "refer":
 		if n := len(*tasks); n < 3 {
 			*tasks = append(*tasks, w.clinic.referral(fmt.Sprint(n), rapid.SampledFrom([]string{"draft", "requested", "requested"}).Draw(rt, "begins")))
@@ -150,6 +150,11 @@ func act(rt *rapid.T, w *world, tasks *[]fhir.Key, f *figures) {
 			status := rapid.SampledFrom([]string{"active", "on-hold", "entered-in-error"}).Draw(rt, "lifecycle")
 			w.clinic.put(fmt.Sprintf(`{"resourceType":"Goal","id":"g1","lifecycleStatus":%q,"description":{"text":"Sleep %d"},"subject":{"reference":"Patient/p1"}}`, status, g.Version))
 			f.corrections++
+		}
+	case "delete": // the goal, which the next correction or referral brings back
+		if !w.clinic.get("Goal/g1").IsZero() {
+			w.clinic.remove("Goal/g1")
+			f.deleted++
 		}
 	case "report":
 		for _, r := range w.hospital.find("DocumentReference", "", "") {
@@ -230,7 +235,7 @@ func upToDate(rt *rapid.T, w *world, ours fhir.Resource, copies []fhir.Resource)
 			}
 			if _, after, speaks := strings.Cut(string(b), "Sleep"); speaks && ours.Root().Get("status").Text() != "entered-in-error" {
 				now := goal.At("description", "text").Text()
-				if goal.Get("lifecycleStatus").Text() == "entered-in-error" || !strings.HasPrefix("Sleep"+after, now+"<") {
+				if !goal.Exists() || goal.Get("lifecycleStatus").Text() == "entered-in-error" || !strings.HasPrefix("Sleep"+after, now+"<") {
 					rt.Fatalf("%s: the note says Sleep%.10s, the goal %s %q; dead: %+v", ours.Key, after, goal.Get("lifecycleStatus").Text(), now, w.clinic.works(true))
 				}
 			}
@@ -296,8 +301,14 @@ func alike(rt *rapid.T, w *world, from, to *side) {
 					continue
 				}
 				ours := from.get(typ + "/" + id.Get("value").Text())
+				if ours.IsZero() { // the note, which we do not keep, or what was deleted
+					if s := theirs.Root().Get(names[0]).Text(); typ == "Goal" && s != "entered-in-error" {
+						rt.Fatalf("%s was deleted at the %s, and is %s at the %s; waiting %+v, dead %+v", id.Get("value").Text(), from.name, s, to.name, from.works(false), from.works(true))
+					}
+					continue
+				}
 				for _, name := range names {
-					if a, b := ours.Root().Get(name), theirs.Root().Get(name); !ours.IsZero() && !a.Same(b) {
+					if a, b := ours.Root().Get(name), theirs.Root().Get(name); !a.Same(b) {
 						rt.Fatalf("%s of %s is %s at the %s, %s at the %s; waiting %+v, dead %+v", name, ours.Key, a.Raw(), from.name, b.Raw(), to.name, from.works(false), from.works(true))
 					}
 				}

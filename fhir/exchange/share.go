@@ -115,7 +115,7 @@ func (c *Courier) sharing(ctx context.Context, to Partner, task string, rs []fhi
 			if !ok {
 				continue
 			}
-			now, err := readable(in.Read(ctx, r.Key))
+			now, err := latest(ctx, in, r.Key)
 			if err != nil {
 				return err
 			}
