@@ -22,6 +22,8 @@ type Mapper interface {
 	// Mistaken returns what a record gives that is entered in error where it stands as
 	// something else than what these resources are; nil: as them.
 	Mistaken(ctx context.Context, tx fhir.Tx, rec practice.Record, now []fhir.Resource) ([]fhir.Resource, error)
+	// FromFHIR reads the record that resources stand for, also together with an error.
+	FromFHIR([]fhir.Resource) (practice.Record, error)
 	// KeyOf returns the resource that stands for a record, ID one of another type.
 	KeyOf(practice.SourceKey) fhir.Key
 	ID(typ, system, key string, sub ...string) fhir.Key
@@ -79,7 +81,7 @@ var shifts = map[string]bool{"session": true, "response": true}
 // the Encounter of a session that turns out to have been cancelled. Nothing is
 // looked for where the record is as it was; where it is new only the one resource
 // that may have stood for it in its place.
-func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, rs []fhir.Resource, es []fhir.Effect, out *effects) ([]fhir.Key, error) {
+func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, rs []fhir.Resource, es []fhir.Effect, out *effects) ([]fhir.Written, error) {
 	fresh, same := es[0] == fhir.Created, true
 	for _, e := range es {
 		same = same && e != fhir.Created && e != fhir.Updated
@@ -87,14 +89,14 @@ func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, 
 	if same || fresh && !shifts[native.Kind()] {
 		return nil, nil
 	}
-	var gone []fhir.Key
+	var gone []fhir.Written
 	for i, k := range r.Mapper.Superseded(native, rs) {
 		w, err := tx.As(fhir.Act{Interaction: fhir.Delete, Type: k.Type, ID: k.ID}).Delete(ctx, k, fhir.Condition{})
 		switch {
 		case err != nil:
 			return nil, err
 		case w.Effect == fhir.Removed:
-			gone = append(gone, k)
+			gone = append(gone, w)
 			if err := r.follow(ctx, tx, w, out); err != nil {
 				return nil, err
 			}

@@ -11,6 +11,7 @@
 //   - order.go: responses in the order of time.
 //   - takeback.go, part.go: rows that take back what was told, whole or in part.
 //   - convert.go: from a record to resources, and what a changed record no longer gives.
+//   - keep.go: what rows of other tables put into a record, and this upload does not hold.
 //   - store.go, follow.go, provenance.go, questionnaire.go: batches, and what goes with them.
 //   - dangling.go, summary.go: what the run refers to and does not hold; the report.
 //
@@ -50,6 +51,15 @@
 // Responses are stored in the order of time, not of lines, since a score tells the
 // change since the first one. One that comes with a later upload and is older than
 // what is there changes nothing of the scores that were made before.
+//
+// What rows of other tables put into a record is not taken out because an upload lacks
+// them: a file that was forgotten, or has only a header, says nothing. Where the table
+// is missing, the row that its rows would go into is quarantined, as one is that looks
+// up a table that is missing; where the table is there, it is quarantined if what is
+// stored holds rows that this upload neither holds nor deletes. Keeping what is stored
+// instead would mend a record of two uploads that no source ever stated. A table whose
+// rows cannot be deleted takes back by leaving some out; but not the last one, which
+// looks like a table that was exported empty.
 //
 // A resource that a record no longer gives is deleted with the change that says
 // so; its versions stay in the history.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,18 +15,21 @@ import (
 // for tests of the run itself. Whether callers may is tested where gates are made.
 type memory struct {
 	now    map[fhir.Key]fhir.Resource
-	writes int                       // versions written since the last look
-	refuse func(fhir.Resource) error // of a Put; optional
-	fail   func() error              // of an Update as a whole; optional
+	past   map[fhir.Key][]fhir.Resource // versions, zero for one that was deleted
+	writes int                          // versions written since the last look
+	refuse func(fhir.Resource) error    // of a Put; optional
+	fail   func() error                 // of an Update as a whole; optional
 }
 
-func newMemory() *memory { return &memory{now: map[fhir.Key]fhir.Resource{}} }
+func newMemory() *memory {
+	return &memory{now: map[fhir.Key]fhir.Resource{}, past: map[fhir.Key][]fhir.Resource{}}
+}
 
 func (m *memory) View(_ context.Context, a fhir.Act, f func(fhir.Reader) error) error {
 	if a.Type == "" {
 		return fhir.Errorf(fhir.Forbidden, "", "what is read is not said")
 	}
-	return f(&memoryTx{m: m, now: m.now})
+	return f(&memoryTx{m: m, now: m.now, past: m.past})
 }
 
 func (m *memory) Update(_ context.Context, a fhir.Act, f func(fhir.Tx) error) error {
@@ -34,11 +38,11 @@ func (m *memory) Update(_ context.Context, a fhir.Act, f func(fhir.Tx) error) er
 			return err
 		}
 	}
-	tx := &memoryTx{m: m, now: maps.Clone(m.now), writes: new(int)}
+	tx := &memoryTx{m: m, now: maps.Clone(m.now), past: maps.Clone(m.past), writes: new(int)}
 	if err := f(tx); err != nil {
 		return err
 	}
-	m.now = tx.now
+	m.now, m.past = tx.now, tx.past
 	m.writes += *tx.writes
 	return nil
 }
@@ -55,6 +59,7 @@ func (m *memory) of(typ string) (out []fhir.Resource) {
 type memoryTx struct {
 	m      *memory
 	now    map[fhir.Key]fhir.Resource
+	past   map[fhir.Key][]fhir.Resource
 	writes *int
 	act    fhir.Act
 }
@@ -87,12 +92,12 @@ func (t *memoryTx) Put(_ context.Context, r fhir.Resource, c fhir.Condition) (fh
 		return fhir.Written{Head: fhir.Head{Key: r.Key}, Effect: fhir.Unchanged, Resource: old}, nil
 	}
 	t.now[r.Key] = r
-	*t.writes++
+	version := t.keep(r.Key, r)
 	effect := fhir.Created
 	if there {
 		effect = fhir.Updated
 	}
-	return fhir.Written{Head: fhir.Head{Key: r.Key, Version: 1, Updated: still()}, Effect: effect, Resource: r}, nil
+	return fhir.Written{Head: fhir.Head{Key: r.Key, Version: version, Updated: still()}, Effect: effect, Resource: r}, nil
 }
 
 func (t *memoryTx) Delete(_ context.Context, k fhir.Key, _ fhir.Condition) (fhir.Written, error) {
@@ -103,8 +108,14 @@ func (t *memoryTx) Delete(_ context.Context, k fhir.Key, _ fhir.Condition) (fhir
 		return fhir.Written{Head: fhir.Head{Key: k}, Effect: fhir.Unchanged}, nil
 	}
 	delete(t.now, k)
+	return fhir.Written{Head: fhir.Head{Key: k, Version: t.keep(k, fhir.Resource{})}, Effect: fhir.Removed}, nil
+}
+
+// keep adds a version and returns its number.
+func (t *memoryTx) keep(k fhir.Key, r fhir.Resource) int64 {
 	*t.writes++
-	return fhir.Written{Head: fhir.Head{Key: k}, Effect: fhir.Removed}, nil
+	t.past[k] = append(slices.Clone(t.past[k]), r)
+	return int64(len(t.past[k]))
 }
 
 func (t *memoryTx) Derive(ctx context.Context, _ fhir.Head, rs ...fhir.Resource) (out []fhir.Written, err error) {
@@ -135,8 +146,11 @@ func (t *memoryTx) Search(_ context.Context, q fhir.Query) (s fhir.Set, err erro
 	return s, nil
 }
 
-func (t *memoryTx) ReadVersion(context.Context, fhir.Key, int64) (fhir.Resource, error) {
-	return fhir.Resource{}, errNotUsed
+func (t *memoryTx) ReadVersion(_ context.Context, k fhir.Key, version int64) (fhir.Resource, error) {
+	if version < 1 || version > int64(len(t.past[k])) || t.past[k][version-1].IsZero() {
+		return fhir.Resource{}, fhir.Missing(k)
+	}
+	return t.past[k][version-1], nil
 }
 
 func (t *memoryTx) History(context.Context, fhir.Scope, fhir.Span) (fhir.Set, error) {

@@ -25,6 +25,7 @@ type held struct {
 	why   map[int]string    // reasons of the rows that are lost
 	by    map[string]*group // per relation's columns
 	doubt site.Place        // a row that is lost and whose key cannot be told
+	keys  marks             // of the rows, for a table that gives no records itself
 }
 
 // group finds rows by one set of columns: good ones, and where a lost one stood.
@@ -62,6 +63,9 @@ func (h *held) add(row site.Row) error {
 	h.rows = append(h.rows, at)
 	if len(h.table.Emits) == 0 {
 		h.lines, h.state = append(h.lines, int32(row.Line)), append(h.state, None)
+		if k, ok := h.table.Key(row.Values); ok {
+			h.keys.add(markOf("", k))
+		}
 	}
 	for _, g := range h.by {
 		if k, ok := g.rel.Key(row.Values); ok {

@@ -152,27 +152,20 @@ func (r *run) untieFrom(ctx context.Context, k fhir.Key) error {
 		if err != nil {
 			return err
 		}
-		next := res
-		for _, at := range append(detailsOf(res), k.String()) {
-			ps := r.parts.open[at]
-			if len(ps) == 0 {
-				continue
+		var next fhir.Resource
+		var whole string
+		if next, whole, taken, err = r.untied(res); err != nil {
+			return err
+		}
+		if whole != "" {
+			gone, err := r.retract(ctx, tx, site.Ref{Kind: whole, Key: r.keyIn(res, whole)}, &done)
+			for _, g := range gone {
+				from.target(g.Key)
 			}
-			taken = append(taken, at)
-			if d := ps[0].table.Delete; d.Field == "" {
-				ref := site.Ref{Kind: d.Kind, Key: r.keyIn(res, d.Kind)}
-				gone, err := r.retract(ctx, tx, ref, &done)
-				for _, g := range gone {
-					from.target(g.Key)
-				}
-				if err != nil {
-					return err
-				}
-				return from.put(ctx, tx, r)
-			}
-			if next, err = r.without(next, ps, at); err != nil {
+			if err != nil {
 				return err
 			}
+			return from.put(ctx, tx, r)
 		}
 		w, err := tx.As(fhir.Act{Interaction: fhir.Update, Type: k.Type, ID: k.ID}).Put(ctx, next, fhir.Condition{SkipUnchanged: true})
 		if err != nil || w.Effect == fhir.Unchanged {
@@ -196,6 +189,29 @@ func (r *run) untieFrom(ctx context.Context, k fhir.Key) error {
 		r.parts.done[at] = true
 	}
 	return nil
+}
+
+// untied returns a resource without what the parts take out of it, and which parts
+// these are. whole is the kind of the record that goes with one of them altogether.
+func (r *run) untied(res fhir.Resource) (next fhir.Resource, whole string, taken []string, err error) {
+	next = res
+	if len(r.parts.open) == 0 {
+		return next, "", nil, nil
+	}
+	for _, at := range append(detailsOf(res), res.Key.String()) {
+		ps := r.parts.open[at]
+		if len(ps) == 0 {
+			continue
+		}
+		taken = append(taken, at)
+		if d := ps[0].table.Delete; d.Field == "" {
+			return next, d.Kind, taken, nil
+		}
+		if next, err = r.without(next, ps, at); err != nil {
+			return next, "", nil, err
+		}
+	}
+	return next, "", taken, nil
 }
 
 // keyIn reads the business key that a resource bears.

@@ -355,14 +355,15 @@ func (r *run) take(ctx context.Context, u *unit) error {
 	return nil
 }
 
-// Rows implements site.Relations.
+// Rows implements site.Relations. A table that is not there says nothing of its rows,
+// not that there are none: what is stored by an earlier upload would be emptied.
 func (r *run) Rows(rel *site.Relation, key string) ([]site.Row, error) {
 	h := r.held[rel.Table]
-	if h == nil || r.files[rel.Table] == "" {
-		if rel.Many {
-			return nil, nil
-		}
-		return nil, &site.Refusal{Why: "the upload holds no table " + rel.Table + ", which this row needs"}
+	switch {
+	case h != nil && r.files[rel.Table] != "":
+		return h.find(rel, key)
+	case rel.Many:
+		return nil, &site.Refusal{Why: "the upload holds no table " + rel.Table + ", whose rows go into what this row gives; upload them together, and its header alone where there are none"}
 	}
-	return h.find(rel, key)
+	return nil, &site.Refusal{Why: "the upload holds no table " + rel.Table + ", which this row needs; upload them together"}
 }

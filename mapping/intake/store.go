@@ -144,6 +144,7 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 			rs = instead
 		}
 		out.gave = append(out.gave, rs)
+		var before []fhir.Written // what is written over or deleted
 		for _, res := range rs {
 			if err := asked.put(ctx, tx, r, res); err != nil {
 				return effects{}, err
@@ -160,6 +161,9 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 			if w.Effect != fhir.Created && w.Effect != fhir.Updated {
 				continue
 			}
+			if w.Effect == fhir.Updated {
+				before = append(before, w)
+			}
 			from.target(res.Key)
 			if err := r.follow(ctx, tx, w, &out); err != nil {
 				return effects{}, err
@@ -169,9 +173,12 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 		if err != nil {
 			return effects{}, err
 		}
-		out.gone[i] = gone
-		for _, k := range gone {
-			from.target(k)
+		for _, w := range gone {
+			out.gone[i] = append(out.gone[i], w.Key)
+			from.target(w.Key)
+		}
+		if err := r.keeps(ctx, tx, u, i, rs, append(before, gone...)); err != nil {
+			return effects{}, err
 		}
 	}
 	for _, ref := range u.gone {

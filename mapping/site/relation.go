@@ -51,10 +51,27 @@ func (r *Relation) Ours(values []string) (string, bool) {
 	return JoinKey(parts...), true
 }
 
+// Join is a list of a record that the rows of a relation fill.
+type Join struct {
+	*Relation
+	Field string // of the record
+}
+
+// Joins returns the lists of a kind of record that rows of other tables fill.
+func (t *Table) Joins(kind string) (out []Join) {
+	for _, e := range t.emits {
+		if e.kind == kind {
+			out = append(out, e.joins...)
+		}
+	}
+	return out
+}
+
 // Relations finds rows for the relations of a table while its rows are mapped.
 type Relations interface {
 	// Rows returns the rows of r.Table under key. For a lookup that finds nothing
-	// good it returns a [*Refusal]: no such row, or one that was itself refused.
+	// good, and a join whose table is not there at all, it returns a [*Refusal]: no
+	// such row or table, or a row that was itself refused.
 	Rows(r *Relation, key string) ([]Row, error)
 }
 

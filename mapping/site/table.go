@@ -45,6 +45,7 @@ type emit struct {
 	key    keyText
 	suffix string
 	fields object
+	joins  []Join
 }
 
 // Key returns a row's business key. ok is false where a part is missing.
@@ -380,6 +381,11 @@ func (c *compiler) emit(n *node, s scope) {
 	}
 	if o, ok := c.object(fields, s).(object); ok {
 		e.fields = o
+	}
+	for i, k := range fields.keys {
+		if j := fields.items[i].key("join"); j != nil && c.joins[j.text] != nil {
+			e.joins = append(e.joins, Join{c.joins[j.text], k.text})
+		}
 	}
 	if kind != nil {
 		c.shape(kind, fields)
