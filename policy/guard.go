@@ -67,6 +67,9 @@ func NewGuard(c Config) (*Guard, error) {
 	return &Guard{Config: c, factor: f, judge: newJudge(f)}, nil
 }
 
+// About returns the Patients whom a resource is about, as far as it says so itself.
+func (g *Guard) About(r fhir.Resource) []fhir.Key { return g.factor.patients(r) }
+
 // For returns the gate of one principal. It is the only way to make one.
 func (g *Guard) For(p Principal) fhir.Gate { return &gate{Guard: g, caller: newCaller(p)} }
 

@@ -131,7 +131,7 @@ func newClinic(t *testing.T, seen ...*witnessed) *clinic {
 	}
 	c.front = serve(t, Config{Gates: guard, Verify: c.people,
 		Practice: &Practice{Clock: noon,
-			Mapper: func(string) (*mapping.Mapper, error) { return m, nil }, Validate: validate.New(spec.R4()), Library: library, Notes: guard.Notes,
+			Mapper: func(string) (*mapping.Mapper, error) { return m, nil }, Validate: validate.New(spec.R4()), Library: library, About: guard.About, Notes: guard.Notes,
 			Follow: func(string) ([]fhir.Follow, error) {
 				return []fhir.Follow{fhir.Deriving(instrument.NewDeriver(library)), exchange.Referrals{Partners: []exchange.Partner{
 					{Name: "seespital", Base: "http://127.0.0.1/away", System: mapping.IdentifierSystem(ofPractice, "organisation"), Value: "hospital"}}}.Follow}, nil

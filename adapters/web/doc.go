@@ -38,7 +38,8 @@
 // easily got wrong, and records are small.
 //
 // A record that is posted may refer only to what is there and what the sender may
-// know of; both fail alike, with the place in the record. An import may leave
+// know of; both fail alike, with the place in the record. What is seen there must be
+// the same client's, by what the policy takes a resource to be about. An import may leave
 // references open, since what they mean may come with the next file. Rejected:
 // writing the reference with a warning, which nobody reads, so that a mistyped
 // therapist's key would stay for ever.

@@ -31,6 +31,8 @@ type Practice struct {
 	// Voiced returns the Library that speaks with a tenant's voice, see
 	// [instrument.Library.With]; nil: Library itself, in general words.
 	Voiced func(tenant string) *instrument.Library
+	// About returns the clients whom a resource is about; (*policy.Guard).About is it.
+	About func(fhir.Resource) []fhir.Key
 	// Notes returns the notes gate of a principal; (*policy.Guard).Notes is it.
 	Notes func(policy.Principal) *policy.Notes
 	// Rules returns by what a tenant's due and overdue are worked out: its time zone

@@ -5,39 +5,63 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
 
 	"rapport/fhir"
 	"rapport/mapping/practice"
 )
 
-// targets refuses a record that refers to what is not there, or what the caller
-// may not know of: the same to it. An import may leave references open, since what
-// they mean may come with the next file; whoever posts one record has mistyped.
+// targets refuses a record that refers to what is not there, or what the caller may
+// not know of: the same to it. An import may leave references open, since what they
+// mean may come with the next file; whoever posts one record has mistyped. What is
+// there must be about the client whom the record is about.
 func (j *job) targets(ctx context.Context, in fhir.Tx, rs []fhir.Resource) error {
-	own := map[fhir.Key]bool{}
-	for _, r := range rs {
-		own[r.Key] = true
-	}
 	named := references(j.record)
 	var wrong fhir.Errors
+	said := map[string]bool{}
+	say := func(k fhir.Key, whose []fhir.Key, path, what string) {
+		for _, at := range j.places(named, k, whose, path) {
+			if !said[at] {
+				said[at] = true
+				wrong = append(wrong, fhir.Errorf(fhir.BusinessRule, at, "%s", what))
+			}
+		}
+	}
+	about := map[fhir.Key][]fhir.Key{} // what is there, and about whom
+	told := map[fhir.Key]bool{}        // there is nothing more to say of it
+	for _, r := range rs {
+		told[r.Key] = true
+	}
 	for _, r := range rs {
 		for k, at := range meant(r) {
-			if own[k] {
+			if _, known := about[k]; known || told[k] {
 				continue
 			}
-			own[k] = true // asked once
-			_, err := in.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
-			if fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) {
-				if pointer := j.pointer(named, k); pointer != "" {
-					at = pointer
-				}
-				wrong = append(wrong, fhir.Errorf(fhir.BusinessRule, at, "refers to a record that is not there or not visible to you; post that first"))
-				continue
-			}
-			if err != nil && !fhir.Is(err, fhir.Forbidden) { // a type that the caller never reads: the gate's business
+			res, err := in.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
+			switch {
+			case fhir.Is(err, fhir.NotFound), fhir.Is(err, fhir.Deleted):
+				told[k] = true
+				say(k, nil, at, "refers to a record that is not there or not visible to you; post that first")
+			case fhir.Is(err, fhir.Forbidden): // a type that the caller never reads: the gate's business
+				about[k] = nil
+			case err != nil:
 				return err
+			default:
+				about[k] = j.About(res)
 			}
+		}
+	}
+	for _, r := range rs {
+		whose := j.About(r)
+		if len(whose) == 0 || slices.ContainsFunc(whose, func(p fhir.Key) bool { return told[p] && p != r.Key }) {
+			continue
+		}
+		for k, at := range meant(r) {
+			if told[k] || len(about[k]) == 0 || slices.ContainsFunc(about[k], func(p fhir.Key) bool { return slices.Contains(whose, p) }) {
+				continue
+			}
+			say(k, whose, at, "refers to a record of another client; name one of the client whom this record is about")
 		}
 	}
 	if len(wrong) > 0 {
@@ -77,50 +101,63 @@ func meant(r fhir.Resource) iter.Seq2[fhir.Key, string] {
 	}
 }
 
-// pointer finds the place in the record that a missing resource was named at, ""
-// if it was none.
-func (j *job) pointer(named []reference, k fhir.Key) string {
+// places finds where the record names a resource, as JSON Pointers; the path in what
+// became of the record where it does not. whose says for which of a record's clients.
+func (j *job) places(named []reference, k fhir.Key, whose []fhir.Key, path string) (out []string) {
 	for _, n := range named {
-		if n.ref.Stored == k {
-			return n.at
-		}
-		system := n.ref.System
-		if system == "" {
-			system = practice.OriginOf(j.record).System
-		}
-		for _, kind := range practice.Kinds() {
-			if n.ref.Key != "" && j.mapper.KeyOf(practice.SourceKey{Kind: kind, System: system, Key: n.ref.Key}) == k {
-				return n.at
-			}
+		if j.means(n.ref, k) && (len(whose) == 0 || slices.ContainsFunc(whose, func(p fhir.Key) bool { return j.means(n.client, p) })) {
+			out = append(out, n.at)
 		}
 	}
-	return ""
+	if len(out) == 0 {
+		return []string{path}
+	}
+	return out
 }
 
-// reference is one that a record makes, with its JSON Pointer.
+// means reports whether a reference of the record leads to a resource.
+func (j *job) means(ref practice.Ref, k fhir.Key) bool {
+	if !ref.Stored.IsZero() || ref.Key == "" {
+		return ref.Stored == k
+	}
+	system := ref.System
+	if system == "" {
+		system = practice.OriginOf(j.record).System
+	}
+	return slices.ContainsFunc(practice.Kinds(), func(kind string) bool {
+		return j.mapper.KeyOf(practice.SourceKey{Kind: kind, System: system, Key: ref.Key}) == k
+	})
+}
+
+// reference is one that a record makes, with its JSON Pointer and the client whom the
+// part of the record is about that makes it.
 type reference struct {
-	ref practice.Ref
-	at  string
+	ref    practice.Ref
+	at     string
+	client practice.Ref
 }
 
 func references(rec practice.Record) (out []reference) {
-	var walk func(v reflect.Value, at string)
-	walk = func(v reflect.Value, at string) {
+	var walk func(v reflect.Value, at string, client practice.Ref)
+	walk = func(v reflect.Value, at string, client practice.Ref) {
 		switch v.Kind() {
 		case reflect.Pointer:
 			if !v.IsNil() {
-				walk(v.Elem(), at)
+				walk(v.Elem(), at, client)
 			}
 		case reflect.Slice:
 			for i := range v.Len() {
-				walk(v.Index(i), fmt.Sprintf("%s/%d", at, i))
+				walk(v.Index(i), fmt.Sprintf("%s/%d", at, i), client)
 			}
 		case reflect.Struct:
 			if r, ok := v.Interface().(practice.Ref); ok {
 				if !r.IsZero() {
-					out = append(out, reference{r, at})
+					out = append(out, reference{r, at, client})
 				}
 				return
+			}
+			if c := v.FieldByName("Client"); c.IsValid() {
+				client, _ = c.Interface().(practice.Ref)
 			}
 			for i := range v.NumField() {
 				f := v.Type().Field(i)
@@ -129,13 +166,13 @@ func references(rec practice.Record) (out []reference) {
 				}
 				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 				if f.Anonymous && name == "" {
-					walk(v.Field(i), at)
+					walk(v.Field(i), at, client)
 				} else {
-					walk(v.Field(i), at+"/"+name)
+					walk(v.Field(i), at+"/"+name, client)
 				}
 			}
 		}
 	}
-	walk(reflect.ValueOf(rec), "")
+	walk(reflect.ValueOf(rec), "", practice.Ref{})
 	return out
 }

@@ -13,6 +13,7 @@ import (
 	"rapport/fhir/validate"
 	"rapport/mapping"
 	"rapport/mapping/instrument"
+	"rapport/policy"
 )
 
 // office is a practice whose records are kept in memory.
@@ -33,6 +34,10 @@ func newOffice(t *testing.T, seen ...*witnessed) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
+	factor, err := policy.NewFactor(spec.R4(), spec.Capability(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	o := &office{memory: newMemory(t), desk: newDesk(t), mapper: m}
 	smart, err := o.SMART()
 	if err != nil {
@@ -44,6 +49,7 @@ func newOffice(t *testing.T, seen ...*witnessed) *office {
 			return []fhir.Follow{fhir.Deriving(instrument.NewDeriver(library))}, nil
 		},
 		Validate: validate.New(spec.R4()), Library: library,
+		About: func(r fhir.Resource) []fhir.Key { return factor.FactsOf(r).Patients },
 	}}, seen...)
 	return o
 }

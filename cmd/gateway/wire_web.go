@@ -44,7 +44,7 @@ func (i *instance) practice() *web.Practice {
 			}
 			return t.rules
 		},
-		Validate: i.valid, Library: i.library, Notes: i.guard.Notes, Clock: i.clock,
+		Validate: i.valid, Library: i.library, About: i.guard.About, Notes: i.guard.Notes, Clock: i.clock,
 	}
 }
 

@@ -1,0 +1,86 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"rapport/fhir"
+)
+
+// anothers is ground of a second client.
+func (o *office) anothers() *office {
+	o.Helper()
+	for _, r := range []struct{ kinds, body string }{
+		{"clients", `{"key":"c2","name":{"family":"Lohmann","given":["Til"]}}`},
+		{"episodes", `{"key":"e2","client":"c2","status":"active","start":"2026-01-05"}`},
+		{"sessions", `{"key":"s2","client":"c2","episode":"e2","status":"finished","start":"2026-01-12"}`},
+		{"goals", `{"key":"g2","client":"c2","description":"To sing again","status":"active"}`},
+		{"plans", `{"key":"p2","client":"c2","status":"active","title":"Plan"}`},
+	} {
+		o.post(r.kinds, r.body)
+	}
+	return o
+}
+
+func TestARecordThatRefersToAnotherClientsIsRefusedWhereItDoes(t *testing.T) {
+	o := newOffice(t).settle().anothers()
+	before := o.count()
+	for name, c := range map[string]struct {
+		kinds, body string
+		at          []string
+	}{
+		"the course of a session":     {"sessions", `{"key":"n","client":"c1","episode":"e2","status":"finished","start":"2026-02-02"}`, []string{"/episode"}},
+		"the course of a no-show":     {"sessions", `{"key":"n","client":"c1","episode":"e2","status":"noshow","start":"2026-02-02"}`, []string{"/episode"}},
+		"course and session both":     {"responses", strings.NewReplacer(`"e1"`, `"e2"`, `"s1"`, `"s2"`).Replace(phq9("n", "2026-02-02", "1111111111")), []string{"/episode", "/session"}},
+		"the goal of a plan":          {"plans", `{"key":"n","client":"c1","status":"active","title":"Plan","goals":["g2"]}`, []string{"/goals/0"}},
+		"the goal of a phase":         {"plans", `{"key":"n","client":"c1","status":"active","title":"Plan","phases":[{"phase":"acute","status":"active","goals":["g2"]}]}`, []string{"/phases/0/goals/0"}},
+		"the goal of both":            {"plans", `{"key":"n","client":"c1","status":"active","title":"Plan","goals":["g2"],"phases":[{"phase":"acute","status":"active","goals":["g2"]}]}`, []string{"/goals/0", "/phases/0/goals/0"}},
+		"the goal that is rated":      {"goal-ratings", `{"key":"n","client":"c1","goal":"g2","by":"client","rating":3}`, []string{"/goal"}},
+		"plan, session of a practice": {"exercises", `{"key":"n","client":"c1","plan":"p2","session":"s2","status":"requested","exercise":"body"}`, []string{"/plan", "/session"}},
+		"what a referral brings":      {"referrals", `{"key":"n","client":"c1","direction":"in","status":"requested","supporting":[{"reference":"` + o.mapper.ID("Goal", ofPractice, "g2").String() + `"}]}`, []string{"/supporting/0"}},
+		"the second of a workshop": {"workshops", `{"key":"n","start":"2026-02-02","clients":[{"client":"c2","episode":"e2","status":"finished"},{"client":"c1","episode":"e2","status":"finished"}]}`,
+			[]string{"/clients/1/episode"}},
+		"that of each other": {"workshops", `{"key":"n","start":"2026-02-02","clients":[{"client":"c2","episode":"e1","status":"finished"},{"client":"c1","episode":"e2","status":"noshow"}]}`,
+			[]string{"/clients/0/episode", "/clients/1/episode"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o.front.T = t
+			r := o.send(http.MethodPost, "/practice/"+c.kinds, c.body)
+			var at []string
+			for _, i := range o.outcome(r, http.StatusUnprocessableEntity) {
+				at = append(at, i.Get("expression").Index(0).Text())
+			}
+			slices.Sort(at)
+			if !slices.Equal(at, c.at) || !strings.Contains(string(r.body), "another client") {
+				t.Errorf("told at %v, want %v: %s", at, c.at, r.body)
+			}
+		})
+	}
+	if o.count() != before {
+		t.Error("something of them was stored")
+	}
+}
+
+func TestWhatMayNotBeSeenOfAnotherClientIsToldAsNotThere(t *testing.T) {
+	o := newOffice(t).settle().anothers()
+	told := func(episode string) string {
+		t.Helper()
+		r := o.send(http.MethodPost, "/practice/sessions", `{"key":"n","client":"c1","episode":"`+episode+`","status":"finished","start":"2026-02-02"}`)
+		o.outcome(r, http.StatusUnprocessableEntity)
+		return string(r.body)
+	}
+	seen, none := told("e2"), told("e9")
+	o.hides[o.mapper.ID("EpisodeOfCare", ofPractice, "e2")] = true
+	if hidden := told("e2"); hidden != none || hidden == seen {
+		t.Errorf("hidden: %s\nnone: %s\nseen: %s", hidden, none, seen)
+	}
+	// What is deleted is not there.
+	k := o.mapper.ID("EpisodeOfCare", ofPractice, "e2")
+	o.hides[k] = false
+	o.versions[k] = append(o.versions[k], fhir.Resource{})
+	if gone := told("e2"); gone != none {
+		t.Errorf("deleted: %s", gone)
+	}
+}
