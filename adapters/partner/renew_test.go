@@ -81,6 +81,37 @@ func TestACorrectionWhileTheReferralGoesWaitsForTheNote(t *testing.T) {
 	}
 }
 
+// What is an error goes no more in a note that is tried again, which is the same note still.
+func TestANoteThatReadsOtherwiseWhenItIsTriedAgainIsNotMadeTwice(t *testing.T) {
+	p := newParts(t)
+	for name, before := range map[string]int{"epic": 6, "oracle": 4} { // what is created by itself
+		for what, act := range map[string]func(c *clinic){
+			"in error": func(c *clinic) { c.again("g1", `"active"`, `"entered-in-error"`) },
+			"deleted":  func(c *clinic) { c.remove("Goal/g1") },
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				to := newPeer(t, recorded(t, name))
+				to.forgetful = true
+				to.has(theirs)
+				to.faults = append(slices.Repeat([]fault{fine}, before), lostAfter)
+				c := newClinic(t, p, to, "")
+				c.courier.Feed = c.store
+				c.refer()
+				if _, err := c.courier.Once(t.Context()); err != nil || len(to.of("DocumentReference")) != 1 {
+					t.Fatal(err, to.requests)
+				}
+				act(c)
+				if dead := c.settle(); len(dead) > 0 {
+					t.Fatalf("given up: %q\n%q", dead, to.requests)
+				}
+				if notes := to.of("DocumentReference"); len(notes) != 1 || strings.Contains(page(t, notes[0]), "Sleep") {
+					t.Errorf("%d notes: %s", len(notes), page(t, notes[0]))
+				}
+			})
+		}
+	}
+}
+
 func TestANoteThatCannotBeChangedIsReplacedOnceWhateverIsLost(t *testing.T) {
 	p := newParts(t)
 	statement := declares(t, "", "Patient: search-type identifier family birthdate", "DocumentReference: create search-type patient date")

@@ -24,6 +24,7 @@ type posted struct {
 	At     time.Time `json:"at"`               // of the last request
 	Remote string    `json:"remote,omitempty"` // the partner's key
 	Note   string    `json:"note,omitempty"`   // why it was refused
+	Sum    string    `json:"sum,omitempty"`    // of the document that was sent: it may read otherwise by now
 }
 
 // The states of a posted resource; "" is not sent.
@@ -184,7 +185,7 @@ func (d *delivery) create(ctx context.Context, r fhir.Resource, sought bool) (fh
 	if err != nil {
 		return fhir.Key{}, err
 	}
-	if err := d.put(ctx, r.Key, posted{State: unknown, At: d.Clock()}); err != nil {
+	if err := d.put(ctx, r.Key, posted{State: unknown, At: d.Clock(), Sum: contentSum(r.Root())}); err != nil {
 		return fhir.Key{}, err
 	}
 	if k, done, err := d.claim(ctx, r, sought); err != nil || done {

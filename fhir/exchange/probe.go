@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/url"
 	"slices"
 	"strings"
@@ -57,8 +59,10 @@ func (d *delivery) probe(ctx context.Context, r fhir.Resource) (fhir.Key, error)
 	if err != nil {
 		return fhir.Key{}, err
 	}
+	sent := d.Posted[r.Key.String()].Sum
 	rs = slices.DeleteFunc(rs, func(x fhir.Resource) bool {
-		return slices.Contains(taken, x.Key.String()) || bears(x, system, "") || !alike(x.Root(), r.Root())
+		same := alike(x.Root(), r.Root()) || sent != "" && contentSum(x.Root()) == sent
+		return slices.Contains(taken, x.Key.String()) || bears(x, system, "") || !same
 	})
 	if len(rs) == 0 && !whole {
 		return fhir.Key{}, undecided(r.Type)
@@ -196,6 +200,16 @@ func sameContent(a, b fhir.Node) bool {
 		}
 	}
 	return a.At("content", "attachment", "title").Text() == b.At("content", "attachment", "title").Text()
+}
+
+// contentSum is that of what a DocumentReference carries, "" for anything else.
+func contentSum(n fhir.Node) string {
+	data := n.At("content", "attachment", "data").Text()
+	if data == "" {
+		return ""
+	}
+	h := sha256.Sum256([]byte(data))
+	return hex.EncodeToString(h[:16])
 }
 
 // bears reports whether a resource carries an identifier, any of the system for value "".
