@@ -150,7 +150,7 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 		}
 	}
 	now.Resource = released[0]
-	kept, err := c.keeps(ctx, to, s.Task, now)
+	kept, err := c.keeps(ctx, to, s.Task, then[0], now)
 	if err != nil {
 		return err
 	}
@@ -248,17 +248,28 @@ func (c *Courier) one(ctx context.Context, at Partner, typ string, params url.Va
 	return fhir.Resource{}, fhir.Errorf(fhir.Multiple, "", "the partner shows several copies of a %s of ours", typ)
 }
 
-// keeps reports whether a partner may have a resource of ours by itself. What it got in
-// single creates is known, and asking for a type that it does not serve is an error there.
-// A patient is its own: it was looked up, and what has changed of ours stands in the note.
-func (c *Courier) keeps(ctx context.Context, to Partner, task string, now standing) (bool, error) {
+// keeps reports whether a partner may have a resource of ours by itself, which was sent as
+// was. What it got in single creates is known or found out, and asking for a type that it
+// does not serve is an error there. A patient is its own: it was looked up, and what has
+// changed of ours stands in the note.
+func (c *Courier) keeps(ctx context.Context, to Partner, task string, was fhir.Resource, now standing) (bool, error) {
 	way, known, err := c.reach(ctx, to)
 	if err != nil || way != Creates {
 		return true, err
 	}
-	d := &delivery{Courier: c}
-	if err := d.load(ctx, task); err != nil {
+	d, err := c.resumed(ctx, to, known, newPack(c.Base, to, nil, nil), task)
+	if err != nil {
 		return false, err
+	}
+	if d.Posted[now.Key.String()].State == unknown { // of what is gone or an error no delivery finds out any more
+		if was.IsZero() {
+			was = now.Resource
+		}
+		if _, done, err := d.sought(ctx, was); err != nil {
+			return false, err
+		} else if !done {
+			return false, d.put(ctx, now.Key, posted{})
+		}
 	}
 	switch {
 	case d.Posted[now.Key.String()].State != there:

@@ -148,20 +148,30 @@ func (d *delivery) bring(ctx context.Context, r fhir.Resource) (fhir.Key, error)
 		}
 	}
 	if now.State == unknown {
-		if k, done, err := d.decided(ctx, r); err != nil || done {
+		if k, done, err := d.sought(ctx, r); err != nil || done {
 			return k, err
-		}
-		if r.Type != "Patient" { // who was just looked for
-			k, err := d.probe(ctx, r)
-			if err != nil || !k.IsZero() {
-				return d.found(ctx, r, k, err)
-			}
-		}
-		if d.Clock().Sub(now.At) < underWay {
-			return fhir.Key{}, &fhir.Error{Code: fhir.Transient, Detail: "a create was sent and may yet arrive"}
 		}
 	}
 	return d.create(ctx, r, now.State == unknown)
+}
+
+// sought finds out what became of a create whose answer was lost. Neither done nor an
+// error: it is not there, and comes no more.
+func (d *delivery) sought(ctx context.Context, r fhir.Resource) (k fhir.Key, done bool, err error) {
+	if k, done, err := d.decided(ctx, r); err != nil || done {
+		return k, done, err
+	}
+	if r.Type != "Patient" { // who was just looked for
+		k, err := d.probe(ctx, r)
+		if err != nil || !k.IsZero() {
+			k, err = d.found(ctx, r, k, err)
+			return k, true, err
+		}
+	}
+	if d.Clock().Sub(d.Posted[r.Key.String()].At) < underWay {
+		return fhir.Key{}, false, &fhir.Error{Code: fhir.Transient, Detail: "a create was sent and may yet arrive"}
+	}
+	return fhir.Key{}, false, nil
 }
 
 // found notes what a look-up decided.

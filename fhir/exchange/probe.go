@@ -85,8 +85,12 @@ func only(rs []fhir.Resource, whole bool, typ string) (fhir.Key, error) {
 // the client: the notes of two that are sent on one day may look alike.
 func (d *delivery) taken(ctx context.Context, r fhir.Resource) (out []string, err error) {
 	parcels := []parcel{d.parcel}
-	if i := slices.IndexFunc(d.p.sent, func(r fhir.Resource) bool { return r.Type == "Patient" }); i >= 0 {
-		all, _, err := d.sharesOf(ctx, d.p.sent[i].Key)
+	for ours := range d.Posted {
+		k, _ := fhir.ParseKey(ours)
+		if k.Type != "Patient" {
+			continue
+		}
+		all, _, err := d.sharesOf(ctx, k)
 		if err != nil {
 			return nil, err
 		}
