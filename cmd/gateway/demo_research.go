@@ -41,16 +41,15 @@ func (s *story) studies(ctx context.Context) (t tale, err error) {
 		return t, err
 	}
 	var told struct {
-		K          int `json:"k"`
-		Considered int `json:"considered"`
-		People     int `json:"people"`
+		K      int `json:"k"`
+		People int `json:"people"`
 	}
 	if err := json.Unmarshal(report, &told); err != nil {
 		return t, err
 	}
 	t.say("A researcher may search nothing. One $export gave a release of %d files: FHIR, tables as CSV and Parquet, a data dictionary, a report on disclosure.", len(m.files()))
-	t.say("Dates are shifted person by person, pseudonyms are this project's alone, no text left. %d of the %d people who agreed to research are in it, each among at least %d alike.",
-		told.People, told.Considered, told.K)
+	t.say("Dates are shifted person by person, pseudonyms are this project's alone, no text left. %d people who agreed to research are in it, each among at least %d alike.",
+		told.People, told.K)
 	if s.kept {
 		t.say("It lies in %s.", folder)
 	}

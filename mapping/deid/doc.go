@@ -14,25 +14,29 @@
 //
 // # Profiles
 //
-// safe-harbor tells no date but a year. A date that lies in a known course of therapy
-// is told as the number of days from its first day, without the year: the two
-// together would tell the month in which one year became the next.
+// safe-harbor tells a date as the number of days from the first day of the course of
+// therapy, without the year: the two together would tell the month in which one year became
+// the next. Of a partial date the year is told, if it lies well before the course.
 //
 // expert shifts all dates of a person by the same number of whole weeks, so that
 // intervals and weekdays stay: to where their course of therapy begins in a week of the
 // year 2100 that was drawn for them. It is never Safe Harbor: who releases it needs the
-// determination of an expert (164.514(b)(1)). A time of day is told as the clock on the
-// wall and written as UTC, since the difference between summer and winter time would
-// tell the season of the true date. Of a partial date the year is moved as the
-// baseline's. A person without any baseline has no dates. Rejected: a shift of up to a
-// year backwards, which leaves the year of start nearly true, finer than k people allow.
-// A common year far ahead is what MIMIC does (physionet.org, MIMIC-III: 2100 to 2200).
+// determination of an expert (164.514(b)(1)). Of a partial date the year is moved as the
+// baseline's. Rejected: a shift of up to a year backwards, which leaves the year of start
+// nearly true, finer than k people allow. A common year far ahead is what MIMIC does
+// (physionet.org, MIMIC-III: 2100 to 2200).
+//
+// Neither tells a time of day, which would be alike in the exports of two projects; nor a
+// date of a person without any baseline, in their year of birth or before, 89 years before
+// the last day that is told or more, or after that day. A resource all of whose dates lie
+// after it does not leave.
 //
 // # Limits
 //
-// Answers to instruments that are not known here are dropped whole. A time is
-// not told in safe-harbor. Diagnoses that few people have are masked by whoever knows
-// how many have them: [Config.Rare].
+// Answers to instruments that are not known here are dropped whole. Whole numbers and
+// quantities without a unit, or in units of an age, are told of no Observation. Codes that
+// few people have are withheld by whoever knows how many have them: [Config.Code]; and what
+// refers to nothing by whoever knows what leaves: [Config.Leaves].
 //
 // # Decisions
 //

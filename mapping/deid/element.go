@@ -21,11 +21,11 @@ func (p *pass) element(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 		return append(to, '}'), s
 	case keep:
 		return p.keep(to, n, r)
-	case concept, diagnosis:
+	case concept:
 		return p.concept(to, n, r)
 	case coding:
 		mark := len(to)
-		if out, ok := p.coding(to, n, false); ok {
+		if out, ok := p.coding(to, n, r); ok {
 			return out, told
 		}
 		return p.absent(to[:mark], n, "masked")
@@ -35,7 +35,9 @@ func (p *pass) element(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 		return p.reference(to, n, r)
 	case form:
 		if in := p.Instruments.ByURL(n.Text()); in != nil {
-			return fhir.AppendQuote(to, in.Canonical()), told
+			if _, ok := p.common(Instrument(in.Canonical())); ok {
+				return fhir.AppendQuote(to, in.Canonical()), told
+			}
 		}
 	}
 	return to, nothing
@@ -44,7 +46,12 @@ func (p *pass) element(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 // keep appends a number, a boolean or one of the codes of the rule as it is.
 func (p *pass) keep(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 	switch n.Kind() {
-	case fhir.True, fhir.False, fhir.Num:
+	case fhir.Num:
+		if r.codes != nil {
+			return to, nothing
+		}
+		return append(to, n.Raw()...), told
+	case fhir.True, fhir.False:
 		if r.codes != nil {
 			return to, nothing
 		}
@@ -55,7 +62,30 @@ func (p *pass) keep(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 	default:
 		return to, nothing
 	}
+	if !r.plain {
+		code := n.Text()
+		if n.Kind() != fhir.Str {
+			code = string(n.Raw())
+		}
+		if as, ok := p.common(p.said(r, "", code)); !ok || as != code {
+			return to, nothing
+		}
+	}
 	return append(to, n.Raw()...), told
+}
+
+// said is a code at the element of a rule.
+func (p *pass) said(r *rule, system, code string) Said {
+	return Said{Type: p.typ, Element: r.at, System: system, Code: code, Vital: r.vital}
+}
+
+// common asks whether enough people have a code for it to be told. What is nobody's tells
+// of nobody.
+func (p *pass) common(s Said) (string, bool) {
+	if p.of == nil || p.Code == nil {
+		return s.Code, true
+	}
+	return p.Code(p.of, s)
 }
 
 // concept appends the codings of a CodeableConcept that may leave.
@@ -66,11 +96,15 @@ func (p *pass) concept(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 	to = append(to, `{"coding":[`...)
 	first := len(to)
 	for c := range n.Get("coding").Elements() {
+		if p.Profile.ages[c.Get("system").Text()].has(c.Get("code").Text()) {
+			to = to[:first]
+			break
+		}
 		before := len(to)
 		if before > first {
 			to = append(to, ',')
 		}
-		out, ok := p.coding(to, c, r.do == diagnosis)
+		out, ok := p.coding(to, c, r)
 		if !ok {
 			out = out[:before]
 		}
@@ -87,14 +121,14 @@ func (p *pass) concept(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 
 // coding appends system and code. Systems and codes are plain ASCII where they may
 // leave, since they are compared with lists, patterns and check digits.
-func (p *pass) coding(to []byte, n fhir.Node, sparing bool) ([]byte, bool) {
+func (p *pass) coding(to []byte, n fhir.Node, r *rule) ([]byte, bool) {
 	system, code := n.Get("system").Text(), n.Get("code").Text()
 	if !p.systems[system].has(code) {
 		return to, false
 	}
-	if sparing && p.Diagnosis != nil {
+	if !r.plain {
 		var ok bool
-		if code, ok = p.Diagnosis(system, code); !ok {
+		if code, ok = p.common(p.said(r, system, code)); !ok {
 			return to, false
 		}
 	}
@@ -105,12 +139,12 @@ func (p *pass) coding(to []byte, n fhir.Node, sparing bool) ([]byte, bool) {
 	return append(to, '}'), true
 }
 
-// quantity appends a number with a unit of the list. A number whose unit may not
-// be told would be taken for another one, so it is withheld with it.
+// quantity appends a number with a unit of the list. A number whose unit may not be told
+// would be taken for another one, and one without a unit may be an age: it is withheld.
 func (p *pass) quantity(to []byte, n fhir.Node) ([]byte, status) {
 	value, system, code := n.Get("value"), n.Get("system").Text(), n.Get("code").Text()
 	united := system == "http://unitsofmeasure.org" && p.Profile.units[code]
-	if value.Kind() != fhir.Num || !united && (system != "" || code != "" || n.Get("unit").Exists()) {
+	if value.Kind() != fhir.Num || !united {
 		return p.absent(to, n, "masked")
 	}
 	to = append(append(to, `{"value":`...), value.Raw()...)
@@ -121,11 +155,8 @@ func (p *pass) quantity(to []byte, n fhir.Node) ([]byte, status) {
 	default:
 		return p.absent(to[:len(to)-len(value.Raw())-len(`{"value":`)], n, "masked")
 	}
-	if united {
-		to = append(to, `,"system":"http://unitsofmeasure.org","code":`...)
-		to = fhir.AppendQuote(to, code)
-	}
-	return append(to, '}'), told
+	to = append(to, `,"system":"http://unitsofmeasure.org","code":`...)
+	return append(fhir.AppendQuote(to, code), '}'), told
 }
 
 // reference appends a reference to what leaves too. Where it names what does not,
@@ -146,17 +177,17 @@ func (p *pass) reference(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 		if !ok {
 			return to, nothing
 		}
-		id = p.Key.Pseudonym(who.Secret, k.Type)
+		id = p.pseudonym(who.Secret, k.Type)
 	case rules.of == nil:
 		s, ok := p.Setting(k)
 		if !ok {
 			return to, nothing
 		}
-		id = p.Key.Pseudonym(s, k.Type)
-	case p.of == nil:
+		id = p.pseudonym(s, k.Type)
+	case p.of == nil, p.Leaves != nil && !p.Leaves(k):
 		return to, nothing
 	default:
-		id = p.Key.IDOf(p.of.Secret, k)
+		id = p.idOf(p.of.Secret, k)
 	}
 	to = append(append(append(to, `{"reference":"`...), k.Type...), '/')
 	return append(append(to, id...), `"}`...), told

@@ -31,6 +31,7 @@ type Profile struct {
 
 	types      map[string]*rule
 	systems    map[string]*terms
+	ages       map[string]*terms
 	units      map[string]bool
 	extensions map[string]*rule
 }
@@ -69,10 +70,10 @@ func Read(dir fs.FS, file string, defs *spec.Definitions) (*Profile, error) {
 	if err := s.err(); err != nil {
 		return nil, err
 	}
-	s.known(root, "profile", "title", "base", "dates", "systems", "units", "extensions", "types")
+	s.known(root, "profile", "title", "base", "dates", "systems", "ages", "units", "extensions", "types")
 	p := &Profile{
 		Name: s.word(root, "profile"), Title: s.word(root, "title"),
-		types: map[string]*rule{}, systems: map[string]*terms{}, units: map[string]bool{}, extensions: map[string]*rule{},
+		types: map[string]*rule{}, systems: map[string]*terms{}, ages: map[string]*terms{}, units: map[string]bool{}, extensions: map[string]*rule{},
 	}
 	if p.Name == "" {
 		s.fault(root, "profile is missing: the name under which releases ask for it")
@@ -92,7 +93,7 @@ func Read(dir fs.FS, file string, defs *spec.Definitions) (*Profile, error) {
 		if src, err := fs.ReadFile(dir, path.Base(base)); err != nil {
 			s.fault(root.key("base"), "there is no such file beside this one")
 		} else if n := bs.parse(src); n != nil {
-			bs.known(n, "systems", "units", "extensions", "types")
+			bs.known(n, "systems", "ages", "units", "extensions", "types")
 			p.take(bs, n, defs)
 		}
 		if err := bs.err(); err != nil {
@@ -114,6 +115,11 @@ func (p *Profile) take(s *source, root *node, defs *spec.Definitions) {
 	s.each(root, "systems", func(k, v *node) {
 		if t := s.terms(v); t != nil {
 			p.systems[k.text] = t
+		}
+	})
+	s.each(root, "ages", func(k, v *node) {
+		if t := s.terms(v); t != nil {
+			p.ages[k.text] = t
 		}
 	})
 	for _, u := range s.words(root.key("units")) {

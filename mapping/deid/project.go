@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
-	"strings"
 	"time"
 
 	"rapport/fhir"
@@ -63,9 +62,28 @@ func (k Key) Shift(s Secret, baseline time.Time) int {
 	return Days(baseline, first) + 7*week
 }
 
+// CutWeeks is of how many weeks before a release nothing may be told of somebody whose
+// therapy goes on, at most.
+const CutWeeks = 26
+
+// Cut returns of how many weeks, from 1 to [CutWeeks], nothing is told of a person whose
+// therapy goes on when a release is made: else the last session tells to a few days where
+// the true calendar lies, and with it the day on which the therapy began. It is the same
+// in every release of every project, since several would narrow each other down.
+func Cut(s Secret) int {
+	sum := Key{}.mac("cut", s, "")
+	return 1 + int(binary.BigEndian.Uint64(sum[:8])%CutWeeks)
+}
+
 // Person is what a release knows and tells of one person.
 type Person struct {
+	Number int // among those of the release, for whoever makes it; not told
 	Secret Secret
+	// Born is the year of birth, 0 unknown; it is not told. A date in it or before would
+	// tell the age to whoever counts from there.
+	Born int
+	// Horizon is the last day that is told, at 0:00 UTC; zero: no end.
+	Horizon time.Time
 	// Baseline is the first day of the course of therapy, at 0:00 UTC; zero when
 	// there is none.
 	Baseline time.Time
@@ -88,15 +106,3 @@ func Day(date string) (time.Time, bool) {
 
 // Days counts the days from one day to another.
 func Days(from, to time.Time) int { return int(to.Sub(from) / (24 * time.Hour)) }
-
-// wallClock returns the time of day of a dateTime to the second, "" without one.
-func wallClock(date string) string {
-	_, clock, ok := strings.Cut(date, "T")
-	if !ok || len(clock) < len("15:04:05") {
-		return ""
-	}
-	if _, err := time.Parse(time.TimeOnly, clock[:8]); err != nil {
-		return ""
-	}
-	return clock[:8]
-}

@@ -17,7 +17,6 @@ const (
 	keep
 	date
 	concept
-	diagnosis
 	coding
 	quantity
 	reference
@@ -26,16 +25,20 @@ const (
 	form
 	answers
 	masked
+	asItIs // keep or concept, and not counted
 )
 
 var actions = map[string]action{
-	"keep": keep, "date": date, "concept": concept, "diagnosis": diagnosis, "coding": coding, "quantity": quantity, "reference": reference,
-	"pseudonym": pseudonym, "person": person, "form": form, "answers": answers, "masked": masked,
+	"keep": keep, "date": date, "concept": concept, "coding": coding, "quantity": quantity, "reference": reference,
+	"pseudonym": pseudonym, "person": person, "form": form, "answers": answers, "masked": masked, "as-it-is": asItIs,
 }
 
 // rule is what a profile says of one element.
 type rule struct {
 	do    action
+	at    string          // "Condition.code"; of an extension its URL
+	plain bool            // told however few people have it
+	vital bool            // without it the resource, or the part of a list that it stands in, is dropped
 	codes map[string]bool // keep: the only codes that are kept; nil for what is no code
 	typ   string          // of a date: date, dateTime, instant
 	list  bool
@@ -63,7 +66,7 @@ var kept = []string{"boolean", "integer", "decimal", "positiveInt", "unsignedInt
 
 // fits says which datatypes an action is for.
 var fits = map[action][]string{
-	date: {"date", "dateTime", "instant"}, concept: {"CodeableConcept"}, diagnosis: {"CodeableConcept"}, coding: {"Coding"},
+	date: {"date", "dateTime", "instant"}, concept: {"CodeableConcept"}, coding: {"Coding"},
 	quantity: {"Quantity", "Duration", "Age"}, reference: {"Reference"}, form: {"canonical"},
 }
 
@@ -122,6 +125,7 @@ func (c compiler) inside(e *spec.Element, n *node, at string) *rule {
 				continue
 			}
 			r.needs |= r.members[need].bit
+			r.members[need].vital = true
 		}
 	}
 	for _, child := range e.Children() {
@@ -168,7 +172,7 @@ func (c compiler) rule(e *spec.Element, code string, n *node, at string) *rule {
 		r.list = e.List
 		return r
 	case n.list:
-		r := &rule{do: keep, list: e.List, codes: map[string]bool{}}
+		r := &rule{do: keep, at: at, list: e.List, codes: map[string]bool{}}
 		if code != "code" {
 			c.fault(n, "a list of codes is for a code; %s is a %s", at, code)
 		}
@@ -182,7 +186,14 @@ func (c compiler) rule(e *spec.Element, code string, n *node, at string) *rule {
 		c.fault(n, "%q is no rule; rules are %s", n.text, strings.Join(slices.Sorted(maps.Keys(actions)), ", "))
 		return &rule{}
 	}
-	r := &rule{do: do, list: e.List, typ: code}
+	r := &rule{do: do, at: at, list: e.List, typ: code}
+	if do == asItIs {
+		r.plain, r.do = true, keep
+		if code == "CodeableConcept" {
+			r.do = concept
+		}
+		do = r.do
+	}
 	if c.primitive(code) && e.List && do != keep {
 		c.fault(n, "%s is a list; this rule is for a single value", at)
 	}
@@ -243,6 +254,6 @@ func (c compiler) extension(k, n *node) *rule {
 		return &rule{}
 	}
 	v := c.rule(child, code, n.items[0], "Extension."+n.keys[0].text)
-	v.bit = 1
+	v.bit, v.at = 1, k.text
 	return &rule{do: inside, members: map[string]*rule{n.keys[0].text: v}, needs: 1}
 }

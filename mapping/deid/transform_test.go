@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,12 +139,12 @@ func (f *filler) coding() string {
 	return `{"system":"` + system + `","code":` + f.word() + `,"display":` + f.word() + `,"version":` + f.word() + `}`
 }
 
-func TestAShiftKeepsIntervalsWeekdaysAndTheClockOnTheWall(t *testing.T) {
+func TestAShiftKeepsIntervalsAndWeekdaysAndTellsNoTimeOfDay(t *testing.T) {
 	d := project(t, deid.Expert, "a project")
 	rapid.Check(t, func(t *rapid.T) {
 		patient := rapid.StringMatching(`[a-z0-9]{1,20}`).Draw(t, "patient")
 		days := rapid.SliceOfN(rapid.IntRange(0, 20_000), 2, 6).Draw(t, "days")
-		var first, firstOut time.Time
+		var first, firstOut time.Time // days
 		for i, n := range days {
 			at := time.Date(1980, 1, 1, rapid.IntRange(0, 23).Draw(t, "hour"), rapid.IntRange(0, 59).Draw(t, "minute"), 0, 0, time.UTC).AddDate(0, 0, n)
 			zone := rapid.SampledFrom([]string{"Z", "+01:00", "+02:00", "-05:00", "+10:30"}).Draw(t, "zone")
@@ -156,11 +157,12 @@ func TestAShiftKeepsIntervalsWeekdaysAndTheClockOnTheWall(t *testing.T) {
 			if err != nil || !keep {
 				t.Fatal(keep, err)
 			}
-			got, err := time.Parse(time.RFC3339, out.Root().Get("performedDateTime").Text())
+			got, err := time.Parse(time.DateOnly, out.Root().Get("performedDateTime").Text())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Weekday() != at.Weekday() || got.Format(time.TimeOnly) != at.Format(time.TimeOnly) {
+			at = at.Truncate(24 * time.Hour)
+			if got.Weekday() != at.Weekday() {
 				t.Fatalf("%v is told as %v", at, got)
 			}
 			if i == 0 {
@@ -196,19 +198,146 @@ func TestSafeHarborTellsNoMonthAndNoDay(t *testing.T) {
 	none := project(t, deid.SafeHarbor, "a project", func(c *deid.Config) {
 		c.Person = func(k fhir.Key) (*deid.Person, bool) { return &deid.Person{Secret: secret(k)}, true }
 	})
+	const masked = `"_onsetDateTime":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}`
 	for in, want := range map[string]string{
 		"2026-02-02T09:00:00+01:00": `"valueInteger":21`, "2026-01-11": `"valueInteger":-1`,
-		"2026-02": `"onsetDateTime":"2026"`, "2019": `"onsetDateTime":"2019"`,
-		"1930-05-05": `"_onsetDateTime":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}`,
+		"2026-02": masked, "2023": masked, // in which the course may have begun, by what the release tells
+		"2019": `"onsetDateTime":"2019"`, "2019-05": `"onsetDateTime":"2019"`,
 	} {
-		c := parse(t, `{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/p"},"code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"F32.1"}]},"onsetDateTime":"`+in+`"}`)
+		c := onset(t, in)
 		body := string(transformed(t, d, c).Body())
 		if !strings.Contains(body, want) || month.MatchString(body) {
 			t.Errorf("%s is told in\n%s", in, body)
 		}
-		if body := string(transformed(t, none, c).Body()); !strings.Contains(body, `"onsetDateTime":"`+in[:4]+`"`) || month.MatchString(body) {
+		if body := string(transformed(t, none, c).Body()); strings.Contains(body, "onset") {
 			t.Errorf("without a baseline, %s is told in\n%s", in, body)
 		}
+	}
+}
+
+func onset(t testing.TB, date string) fhir.Resource {
+	return parse(t, `{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/p"},"code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"F32.1"}]},"onsetDateTime":"`+date+`"}`)
+}
+
+// as changes what is known of everybody.
+func as(change func(*deid.Person)) func(*deid.Config) {
+	return func(c *deid.Config) {
+		was := c.Person
+		c.Person = func(k fhir.Key) (*deid.Person, bool) {
+			p, ok := was(k)
+			change(p)
+			return p, ok
+		}
+	}
+}
+
+func TestNoDateTellsHowOldSomebodyIs(t *testing.T) {
+	for _, profile := range []string{deid.Expert, deid.SafeHarbor} {
+		d := project(t, profile, "k", as(func(p *deid.Person) {
+			p.Born, p.Horizon = 1931, time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+		}))
+		for in, told := range map[string]bool{
+			"1936-05-05": false, "1936": false, "1937-05": false, // 89 years before the last day that is told
+			"1938-05-05": true, "1938": true,
+		} {
+			body := string(transformed(t, d, onset(t, in)).Body())
+			if strings.Contains(body, "masked") == told {
+				t.Errorf("%s: %s is told in\n%s", profile, in, body)
+			}
+		}
+		d = project(t, profile, "k", as(func(p *deid.Person) { p.Born = 1984 }))
+		for in, told := range map[string]bool{"1984-02-02": false, "1984": false, "1983-12": false, "1985-01-01": true, "1985": true} {
+			body := string(transformed(t, d, onset(t, in)).Body())
+			if strings.Contains(body, "masked") == told {
+				t.Errorf("%s: of somebody born in 1984, %s is told in\n%s", profile, in, body)
+			}
+		}
+	}
+}
+
+func TestNothingIsToldOfTheDaysAfterTheLastOne(t *testing.T) {
+	for _, profile := range []string{deid.Expert, deid.SafeHarbor} {
+		d := project(t, profile, "k", as(func(p *deid.Person) { p.Horizon = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC) }))
+		encounter := func(period string) fhir.Resource {
+			return parse(t, `{"resourceType":"Encounter","id":"e","status":"finished","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"},"subject":{"reference":"Patient/p"},"period":`+period+`}`)
+		}
+		for period, left := range map[string]bool{
+			`{"start":"2026-06-01T09:00:00Z","end":"2026-06-01T10:00:00Z"}`: true,
+			`{"start":"2026-06-02T09:00:00Z","end":"2026-06-02T10:00:00Z"}`: false,
+			`{"start":"2026-07"}`: false, `{"start":"2027"}`: false, `{"start":"2026-06"}`: true,
+		} {
+			if out := transformed(t, d, encounter(period)); out.IsZero() == left {
+				t.Errorf("%s: of %s leaves %s", profile, period, out.Body())
+			}
+		}
+		body := string(transformed(t, d, encounter(`{"start":"2026-05-20","end":"2026-08-20"}`)).Body())
+		if !strings.Contains(body, `"_end":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason"`) {
+			t.Errorf("%s: a day after the last is told in\n%s", profile, body)
+		}
+	}
+}
+
+func TestNoObservationTellsAnAge(t *testing.T) {
+	d := project(t, deid.Expert, "k")
+	observation := func(code, rest string) fhir.Resource {
+		return parse(t, `{"resourceType":"Observation","id":"o","status":"final","subject":{"reference":"Patient/p"},"code":{"coding":[`+code+`]}`+rest+`}`)
+	}
+	const panel, age = `{"system":"http://loinc.org","code":"44261-6"}`, `{"system":"http://loinc.org","code":"30525-0"}`
+	for name, r := range map[string]fhir.Resource{
+		"by its code":       observation(age, `,"valueQuantity":{"value":93,"system":"http://unitsofmeasure.org","code":"a"}`),
+		"by one of two":     observation(panel+`,`+age, `,"valueQuantity":{"value":93,"system":"http://unitsofmeasure.org","code":"{score}"}`),
+		"as a birth date":   observation(`{"system":"http://loinc.org","code":"21112-8"}`, `,"valueInteger":1931`),
+		"in SNOMED CT":      observation(`{"system":"http://snomed.info/sct","code":"424144002"}`, `,"valueQuantity":{"value":93}`),
+		"in a component":    observation(panel, `,"component":[{"code":{"coding":[`+age+`]},"valueQuantity":{"value":93,"system":"http://unitsofmeasure.org","code":"{score}"}}]`),
+		"by its unit":       observation(panel, `,"valueQuantity":{"value":93,"system":"http://unitsofmeasure.org","code":"a"}`),
+		"in months":         observation(panel, `,"valueQuantity":{"value":93,"system":"http://unitsofmeasure.org","code":"mo"}`),
+		"without a unit":    observation(panel, `,"valueQuantity":{"value":93}`),
+		"as a whole number": observation(panel, `,"valueInteger":93`),
+	} {
+		if out := transformed(t, d, r); !out.IsZero() && (strings.Contains(string(out.Body()), "93") || strings.Contains(string(out.Body()), "30525-0")) {
+			t.Errorf("%s an age leaves in\n%s", name, out.Body())
+		}
+	}
+}
+
+func TestACodeIsToldAsTheReleaseSays(t *testing.T) {
+	var asked []deid.Said
+	d := project(t, deid.Expert, "k", func(c *deid.Config) {
+		c.Code = func(_ *deid.Person, s deid.Said) (string, bool) {
+			asked = append(asked, s)
+			return "F32", s.Code == "F32.1" || s.Code == "VR"
+		}
+	})
+	c := string(transformed(t, d, onset(t, "2026-02-02")).Body())
+	if !strings.Contains(c, `"code":"F32"`) || len(asked) != 1 || asked[0] != (deid.Said{Type: "Condition", Element: "Condition.code", System: "http://hl7.org/fhir/sid/icd-10-cm", Code: "F32.1"}) {
+		t.Errorf("after asking for %+v told is\n%s", asked, c)
+	}
+	asked = nil
+	if out := transformed(t, d, golden(t, "procedure")); !out.IsZero() {
+		t.Errorf("without its code a Procedure leaves\n%s", out.Body())
+	}
+	out := string(transformed(t, d, golden(t, "encounter")).Body())
+	if strings.Contains(out, "video") || strings.Contains(out, `"code":"individual"`) {
+		t.Errorf("a code that few have is told in\n%s", out)
+	}
+	for _, want := range []deid.Said{
+		{Type: "Procedure", Element: "Procedure.code", System: "https://rapport.example/fhir/CodeSystem/technique", Code: "exposure", Vital: true},
+		{Type: "Encounter", Element: "https://rapport.example/fhir/StructureDefinition/session-modality", Code: "video"},
+		{Type: "Encounter", Element: "Encounter.type", System: "https://rapport.example/fhir/CodeSystem/session-format", Code: "individual"},
+	} {
+		if !slices.Contains(asked, want) {
+			t.Errorf("not asked for %+v, but for %+v", want, asked)
+		}
+	}
+	if out := transformed(t, d, golden(t, "response")); !out.IsZero() {
+		t.Errorf("of an instrument that few answered leaves\n%s", out.Body())
+	}
+}
+
+func TestNothingRefersToWhatDoesNotLeave(t *testing.T) {
+	d := project(t, deid.Expert, "k", func(c *deid.Config) { c.Leaves = func(k fhir.Key) bool { return k.Type != "QuestionnaireResponse" } })
+	if body := string(transformed(t, d, golden(t, "score")).Body()); strings.Contains(body, "QuestionnaireResponse/") || !strings.Contains(body, "Encounter/") {
+		t.Errorf("told is\n%s", body)
 	}
 }
 

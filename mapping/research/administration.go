@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"rapport/fhir"
+	"rapport/mapping/deid"
 	"rapport/mapping/instrument"
 )
 
@@ -62,15 +63,26 @@ func oneOf(s string, words []string) string {
 	return ""
 }
 
-func format(types fhir.Node) string {
+// format is who was there, as a concept of a resource says.
+func format(r fhir.Resource, element string) deid.Said {
+	const system = instrument.Canonical + "/CodeSystem/session-format"
 	for _, f := range formats {
-		for t := range types.Elements() {
-			if t.HasCoding(instrument.Canonical+"/CodeSystem/session-format", f) {
-				return f
+		for t := range r.Root().Get(element).Elements() {
+			if t.HasCoding(system, f) {
+				return deid.Said{Type: r.Type, Element: r.Type + "." + element, System: system, Code: f}
 			}
 		}
 	}
-	return ""
+	return deid.Said{}
+}
+
+// marked is the code of one of our extensions.
+func marked(r fhir.Resource, slug string, words []string) deid.Said {
+	code := oneOf(extension(r.Root(), slug).Get("valueCode").Text(), words)
+	if code == "" {
+		return deid.Said{}
+	}
+	return deid.Said{Type: r.Type, Element: ours + slug, Code: code}
 }
 
 func extensionAt(n fhir.Node, url string) fhir.Node {
@@ -84,16 +96,6 @@ func extensionAt(n fhir.Node, url string) fhir.Node {
 
 func extension(n fhir.Node, slug string) fhir.Node { return extensionAt(n, ours+slug) }
 
-// code returns the first code of a concept that may leave.
-func (c *cohort) code(concept fhir.Node) string {
-	for k := range concept.Get("coding").Elements() {
-		if code := k.Get("code").Text(); c.leaves(k.Get("system").Text(), code) {
-			return code
-		}
-	}
-	return ""
-}
-
 func (c *cohort) response(who int, r fhir.Resource) {
 	n := r.Root()
 	in := c.instruments.ByURL(n.Get("questionnaire").Text())
@@ -102,7 +104,6 @@ func (c *cohort) response(who int, r fhir.Resource) {
 	}
 	score, err := in.Score(r)
 	if err != nil {
-		c.unscored++
 		return
 	}
 	a := &administration{
@@ -187,13 +188,9 @@ func (a *administration) explain() {
 	}
 }
 
-// take adds an administration and what it tells of the person.
+// take adds an administration.
 func (c *cohort) take(a *administration) {
 	c.seen(a.who, a.at)
-	if len(a.in.Risks) > 0 && a.answers != nil {
-		c.people[a.who].screened = true
-		c.people[a.who].risk = c.people[a.who].risk || len(a.score.Risks) > 0
-	}
 	c.given = append(c.given, a)
 }
 
@@ -230,7 +227,6 @@ func (c *cohort) observation(who int, r fhir.Resource) {
 	}
 	score, err := in.Stated(stated)
 	if err != nil {
-		c.unscored++
 		return
 	}
 	c.take(&administration{

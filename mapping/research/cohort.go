@@ -1,8 +1,8 @@
 package research
 
 import (
-	"cmp"
 	"context"
+	"hash/maphash"
 	"iter"
 	"maps"
 	"regexp"
@@ -19,19 +19,15 @@ import (
 type person struct {
 	key fhir.Key
 	quasi
-	secret   deid.Secret
-	pid      string
-	in       bool // stays in the release
-	told     deid.Person
-	course   time.Time       // first day of the first course of therapy
-	first    time.Time       // first day of anything else that has one
-	codes    map[dx]struct{} // diagnoses
-	screened bool            // answered an item that asks for a risk
-	risk     bool            // at least once above its threshold
+	secret  deid.Secret
+	pid     string
+	in      bool // stays in the release
+	told    deid.Person
+	course  time.Time // first day of the first course of therapy
+	first   time.Time // first day of anything else that has one
+	coursed bool      // a course of therapy is known
+	over    bool      // and none goes on
 }
-
-// dx is the code of a diagnosis.
-type dx struct{ system, code string }
 
 // session is an Encounter that took place, or an Appointment that came to nothing.
 type session struct {
@@ -39,8 +35,8 @@ type session struct {
 	key                      fhir.Key
 	at                       moment
 	episode, therapist, site fhir.Key
-	status, modality, format string
-	phase                    string
+	status                   string
+	modality, format, phase  deid.Said
 	minutes                  string
 	number                   int // among those of the course that took place, from 1
 }
@@ -50,7 +46,8 @@ type episode struct {
 	who             int
 	key             fhir.Key
 	start, end      moment
-	status, reason  string
+	status          string
+	reason          deid.Said
 	therapist, site fhir.Key
 }
 
@@ -76,7 +73,7 @@ func momentOf(date string) (m moment) {
 // cohort is what Survey reads: no text, no name, no number of anybody.
 type cohort struct {
 	instruments *instrument.Library
-	leaves      func(system, code string) bool
+	may         func(system, code string) bool // leave, by the profile
 	people      []*person
 	byKey       map[fhir.Key]int
 	sessions    []*session
@@ -85,24 +82,23 @@ type cohort struct {
 	byEpisode   map[fhir.Key]*episode
 	given       []*administration
 	changes     map[fhir.Key]string // response → class of change since the first, as the source tells it
-	told        map[dx]string       // as what a diagnosis is told; "" is withheld
+	codes       *tally
 	secrets     map[fhir.Key]deid.Secret
-	few         map[string]int                  // by type: practitioners and organisations that are not told
-	common      map[*instrument.Instrument]bool // that k people or more answered
-	rare        int                             // instruments that fewer did
-	dropped     map[fhir.Key]bool               // responses to those, and scores told without items
-	unscored    int                             // responses whose answers are none of their instrument's
+	few         map[string]int      // by type: practitioners and organisations that are not told
+	leaving     map[uint64]struct{} // what leaves, by the hash of its key
+	seed        maphash.Seed
 }
 
-func newCohort(l *instrument.Library, leaves func(system, code string) bool) *cohort {
+func newCohort(l *instrument.Library, may func(system, code string) bool) *cohort {
 	return &cohort{
-		instruments: l, leaves: leaves, byKey: map[fhir.Key]int{}, byEncounter: map[fhir.Key]*session{}, byEpisode: map[fhir.Key]*episode{},
-		changes: map[fhir.Key]string{}, told: map[dx]string{}, secrets: map[fhir.Key]deid.Secret{}, few: map[string]int{}, dropped: map[fhir.Key]bool{}, common: map[*instrument.Instrument]bool{},
+		instruments: l, may: may, byKey: map[fhir.Key]int{}, byEncounter: map[fhir.Key]*session{}, byEpisode: map[fhir.Key]*episode{},
+		changes: map[fhir.Key]string{}, codes: newTally(), secrets: map[fhir.Key]deid.Secret{}, few: map[string]int{},
+		leaving: map[uint64]struct{}{}, seed: maphash.MakeSeed(),
 	}
 }
 
 // read are the types that tell of a person.
-var read = []string{"EpisodeOfCare", "Encounter", "Appointment", "Condition", "QuestionnaireResponse", "Observation"}
+var read = []string{"EpisodeOfCare", "Encounter", "Appointment", "QuestionnaireResponse", "Observation"}
 
 // read takes what there is of all people.
 func (c *cohort) read(all func(types ...string) iter.Seq2[fhir.Resource, error]) error {
@@ -112,7 +108,7 @@ func (c *cohort) read(all func(types ...string) iter.Seq2[fhir.Resource, error])
 		}
 		if _, twice := c.byKey[r.Key]; !twice {
 			c.byKey[r.Key] = len(c.people)
-			c.people = append(c.people, &person{key: r.Key, quasi: quasiOf(r.Root()), codes: map[dx]struct{}{}})
+			c.people = append(c.people, &person{key: r.Key, quasi: quasiOf(r.Root())})
 		}
 	}
 	for r, err := range all(read...) {
@@ -138,8 +134,6 @@ func (c *cohort) read(all func(types ...string) iter.Seq2[fhir.Resource, error])
 			c.encounter(who, r)
 		case "Appointment":
 			c.appointment(who, r)
-		case "Condition":
-			c.condition(who, n)
 		case "QuestionnaireResponse":
 			c.response(who, r)
 		case "Observation":
@@ -197,10 +191,18 @@ func (c *cohort) episode(who int, r fhir.Resource) {
 		start: momentOf(n.At("period", "start").Text()), end: momentOf(n.At("period", "end").Text()),
 		therapist: ref(n.Get("careManager"), "Practitioner"), site: ref(n.Get("managingOrganization"), "Organization"),
 	}
-	e.reason = c.code(extension(n, "episode-end-reason").Get("valueCodeableConcept"))
-	if p := c.people[who]; !e.start.day.IsZero() && (p.course.IsZero() || e.start.day.Before(p.course)) {
+	for k := range extension(n, "episode-end-reason").Get("valueCodeableConcept").Get("coding").Elements() {
+		if s := (deid.Said{Type: r.Type, Element: ours + "episode-end-reason", System: k.Get("system").Text(), Code: k.Get("code").Text()}); e.reason.Code == "" && c.may(s.System, s.Code) {
+			e.reason = s
+		}
+	}
+	p := c.people[who]
+	if !e.start.day.IsZero() && (p.course.IsZero() || e.start.day.Before(p.course)) {
 		p.course = e.start.day
 	}
+	ended := e.status == "finished" || e.status == "cancelled"
+	p.over = ended && (p.over || !p.coursed)
+	p.coursed = true
 	c.episodes = append(c.episodes, e)
 	c.byEpisode[r.Key] = e
 }
@@ -210,8 +212,7 @@ func (c *cohort) encounter(who int, r fhir.Resource) {
 	s := &session{
 		who: who, key: r.Key, at: momentOf(n.At("period", "start").Text()), status: n.Get("status").Text(),
 		episode: ref(n.Get("episodeOfCare").Index(0), "EpisodeOfCare"), site: ref(n.Get("serviceProvider"), "Organization"),
-		phase: oneOf(extension(n, "therapy-phase").Get("valueCode").Text(), phases), modality: oneOf(extension(n, "session-modality").Get("valueCode").Text(), modalities),
-		format: format(n.Get("type")),
+		phase: marked(r, "therapy-phase", phases), modality: marked(r, "session-modality", modalities), format: format(r, "type"),
 	}
 	if l := n.Get("length"); l.Get("code").Text() == "min" {
 		s.minutes = l.Get("value").Decimal()
@@ -221,9 +222,6 @@ func (c *cohort) encounter(who int, r fhir.Resource) {
 		if !k.IsZero() && (s.therapist.IsZero() || p.Get("type").Index(0).HasCoding(participation, "PPRF")) {
 			s.therapist = k
 		}
-	}
-	for reason := range n.Get("reasonCode").Elements() {
-		c.diagnosed(who, reason)
 	}
 	c.seen(who, s.at)
 	c.sessions = append(c.sessions, s)
@@ -241,9 +239,9 @@ func (c *cohort) appointment(who int, r fhir.Resource) {
 		at = n.Get("requestedPeriod").Index(0).Get("start").Text()
 	}
 	s := &session{
-		who: who, key: r.Key, at: momentOf(at), status: status, format: format(n.Get("serviceType")),
+		who: who, key: r.Key, at: momentOf(at), status: status, format: format(r, "serviceType"),
 		episode: ref(extension(n, "episode").Get("valueReference"), "EpisodeOfCare"), site: ref(extension(n, "session-organisation").Get("valueReference"), "Organization"),
-		modality: oneOf(extension(n, "session-modality").Get("valueCode").Text(), modalities),
+		modality: marked(r, "session-modality", modalities),
 	}
 	for p := range n.Get("participant").Elements() {
 		if k := ref(p.Get("actor"), "Practitioner"); !k.IsZero() && s.therapist.IsZero() {
@@ -253,38 +251,58 @@ func (c *cohort) appointment(who int, r fhir.Resource) {
 	c.sessions = append(c.sessions, s)
 }
 
-func (c *cohort) condition(who int, n fhir.Node) {
-	if !n.Get("verificationStatus").HasCoding("http://terminology.hl7.org/CodeSystem/condition-ver-status", "entered-in-error") {
-		c.diagnosed(who, n.Get("code"))
-	}
-}
-
-func (c *cohort) diagnosed(who int, concept fhir.Node) {
-	for k := range concept.Get("coding").Elements() {
-		c.people[who].codes[dx{k.Get("system").Text(), k.Get("code").Text()}] = struct{}{}
-	}
-}
-
-// settle decides who stays and what is told of each.
-func (c *cohort) settle(ch choice, quasis []quasi, oldest int, key deid.Key) {
+// settle decides who stays and what is told of each. day is that of the release.
+func (c *cohort) settle(ch choice, quasis []quasi, day time.Time) {
 	for i, p := range c.people {
 		if ch.out[i] {
 			continue
 		}
-		t := ch.tell(quasis[i], oldest)
-		p.in, p.pid = true, key.Pseudonym(p.secret, "Patient")
-		p.told = deid.Person{Secret: p.secret, Baseline: c.baseline(p), Gender: t.gender, Birth: t.birth, State: t.state, Start: t.start}
+		t := ch.tell(quasis[i])
+		p.in = true
+		p.told = deid.Person{
+			Number: i, Secret: p.secret, Born: p.birth, Baseline: c.baseline(p), Horizon: day,
+			Gender: t.gender, Birth: t.birth, State: t.state, Start: t.start,
+		}
+		if !p.over {
+			p.told.Horizon = day.AddDate(0, 0, -7*deid.Cut(p.secret))
+		}
 	}
 }
 
-func (c *cohort) pids() (out []string) {
-	for _, p := range c.people {
-		if p.in {
-			out = append(out, p.pid)
+// leave notes that a resource leaves.
+func (c *cohort) leave(k fhir.Key) { c.leaving[c.hash(k)] = struct{}{} }
+
+// leaves is a [deid.Config]'s Leaves.
+func (c *cohort) leaves(k fhir.Key) bool {
+	_, ok := c.leaving[c.hash(k)]
+	return ok
+}
+
+func (c *cohort) hash(k fhir.Key) uint64 {
+	var h maphash.Hash
+	h.SetSeed(c.seed)
+	h.WriteString(k.Type)
+	h.WriteByte('/')
+	h.WriteString(k.ID)
+	return h.Sum64()
+}
+
+// narrow keeps of what tables tell what leaves as a resource too.
+func (c *cohort) narrow() {
+	c.episodes = slices.DeleteFunc(c.episodes, func(e *episode) bool { return !c.leaves(e.key) })
+	c.sessions = slices.DeleteFunc(c.sessions, func(s *session) bool { return !c.leaves(s.key) })
+	c.given = slices.DeleteFunc(c.given, func(a *administration) bool { return !c.leaves(a.key) })
+}
+
+// members are those who stay.
+func (c *cohort) members(ch choice) Members {
+	var pids []string
+	for i, p := range c.people {
+		if !ch.out[i] {
+			pids = append(pids, p.pid)
 		}
 	}
-	slices.Sort(out)
-	return out
+	return membersOf(pids)
 }
 
 // person is a [deid.Config]'s Person.
@@ -303,20 +321,17 @@ func (c *cohort) setting(k fhir.Key) (deid.Secret, bool) {
 }
 
 // settings finds the practitioners and organisations that at least k of the people
-// were with; the others are not told. Where these together were with fewer than k
-// people, they would be told by what is missing: then the smallest of those that could be
-// told is withheld with them.
+// were with; the others are not told.
 func (c *cohort) settings(ctx context.Context, secrets deid.Secrets, k int) error {
-	with := map[fhir.Key]map[int]struct{}{}
+	with := map[string]map[fhir.Key]people{"Practitioner": {}, "Organization": {}}
 	note := func(who int, keys ...fhir.Key) {
 		for _, key := range keys {
 			if key.IsZero() || !c.people[who].in {
 				continue
 			}
-			if with[key] == nil {
-				with[key] = map[int]struct{}{}
-			}
-			with[key][who] = struct{}{}
+			p := with[key.Type][key]
+			p.add(who)
+			with[key.Type][key] = p
 		}
 	}
 	for _, e := range c.episodes {
@@ -328,64 +343,19 @@ func (c *cohort) settings(ctx context.Context, secrets deid.Secrets, k int) erro
 	for _, a := range c.given {
 		note(a.who, a.author)
 	}
-	keys := slices.SortedFunc(maps.Keys(with), func(a, b fhir.Key) int { return cmp.Or(len(with[a])-len(with[b]), a.Compare(b)) })
-	hidden := map[string]map[int]struct{}{}
-	for _, key := range keys {
-		if n := len(hidden[key.Type]); len(with[key]) < k || n > 0 && n < k {
-			c.few[key.Type]++
-			if hidden[key.Type] == nil {
-				hidden[key.Type] = map[int]struct{}{}
+	for _, typ := range []string{"Organization", "Practitioner"} {
+		not := withhold(with[typ], k, false, fhir.Key.Compare)
+		c.few[typ] = len(not)
+		for _, key := range slices.SortedFunc(maps.Keys(with[typ]), fhir.Key.Compare) {
+			if not[key] {
+				continue
 			}
-			maps.Copy(hidden[key.Type], with[key])
-			continue
+			s, err := secrets.Secret(ctx, key)
+			if err != nil {
+				return err
+			}
+			c.secrets[key] = s
 		}
-		s, err := secrets.Secret(ctx, key)
-		if err != nil {
-			return err
-		}
-		c.secrets[key] = s
 	}
 	return nil
-}
-
-// scarce takes out instruments that fewer than k people answered: who did is known
-// by it.
-func (c *cohort) scarce(k int) {
-	people := map[*instrument.Instrument]map[int]struct{}{}
-	for _, a := range c.given {
-		if c.people[a.who].in {
-			if people[a.in] == nil {
-				people[a.in] = map[int]struct{}{}
-			}
-			people[a.in][a.who] = struct{}{}
-		}
-	}
-	for in, who := range people {
-		if c.common[in] = len(who) >= k; !c.common[in] {
-			c.rare++
-		}
-	}
-	c.given = slices.DeleteFunc(c.given, func(a *administration) bool {
-		if c.common[a.in] {
-			return false
-		}
-		c.dropped[a.key] = true
-		return true
-	})
-}
-
-// withheld reports whether a resource is a response to such an instrument or its score.
-func (c *cohort) withheld(r fhir.Resource) bool {
-	switch r.Type {
-	case "QuestionnaireResponse":
-		return !c.common[c.instruments.ByURL(r.Root().Get("questionnaire").Text())]
-	case "Observation":
-		for from := range r.Root().Get("derivedFrom").Elements() {
-			if k, ok := from.Ref(); ok && c.dropped[k] {
-				return true
-			}
-		}
-		return c.dropped[r.Key]
-	}
-	return false
 }

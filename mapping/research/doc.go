@@ -3,10 +3,11 @@
 // what could be disclosed.
 //
 //   - release.go: Release, which shapes one bulk export: survey, transform, attach.
-//   - cohort.go, administration.go, diagnosis.go: what is read of the people.
+//   - cohort.go, administration.go: what is read of the people.
 //   - generalise.go: k-anonymity of the quasi-identifiers, by the smallest loss.
+//   - tally.go: codes that few people have.
 //   - suppress.go: counts that are not told, and those that would tell them.
-//   - history.go: releases of a project that differ by few people.
+//   - history.go: what earlier releases of a project told, and of whom.
 //   - table.go, rows.go, dictionary.go, report.go, readme.go, parcel.go: the files.
 //
 // # Limits
@@ -14,9 +15,11 @@
 // The tables of a release are kept in memory while it is made: about 2 KB an
 // answering of an instrument.
 //
-// Releases of one project are compared by who is in them. That two of them may
-// generalise otherwise, so that together they tell more than each, is not looked at:
-// nothing is told more finely than in the finer of the two.
+// A resource is read four times: to know the people, to count codes, to know what leaves,
+// and to write it. What leaves is kept in memory as 8 bytes each.
+//
+// Codes are counted one element at a time: that few people have this diagnosis and that
+// format together is not looked at.
 //
 // There is no differential privacy: rows are released, and no claim is made for them
 // beyond k-anonymity of the listed quasi-identifiers.
@@ -31,15 +34,34 @@
 // Leaving out a person costs as much as telling nothing of them, and at most a
 // sixth may be left out; beyond that the release is refused.
 //
-// The band of birth years ends 90 years before the release: whoever is older is in one
-// class (45 CFR 164.514(b)(2)(i)(C)).
+// Releases of a project have the same pseudonyms, so whoever has two knows of a person what
+// the finer of them tells. A release is therefore k-anonymous together with all before it:
+// how finely each told is in the history. So that the finer one of two is always a part of
+// the coarser, classes of years are never cut: those of the oldest end with the decade in
+// which somebody turns 90 (45 CFR 164.514(b)(2)(i)(C) asks for 90 years and more).
+//
+// How many people were left out, or agreed, is not told: the change of it from one release
+// to the next would tell of single people.
+//
+// Of somebody whose therapy goes on, the last weeks before the release are not told, from 1
+// to 26, and nothing that is planned for later: the last of weekly sessions would tell where
+// the true calendar lies, and so the day on which the course began ([deid.Cut]). What is
+// then left in doubt is half a year. A whole year would hide the season as well, and take
+// twice as much from what is told.
 //
 // Change is taken from the score that the gateway derived when the answers were
 // stored, so that a table never says other than the record.
 //
-// Therapists, practices, instruments and codes of diagnoses that fewer than k people have
-// are withheld as well. Where the withheld ones together are fewer than k, the
-// smallest of the others goes with them: an empty field would tell who it is.
+// Therapists and practices with which fewer than k people were are withheld, and so is
+// each code that fewer have at an element: a diagnosis, a technique, a format, an
+// instrument, wherever it stands, in resources and tables alike. Where the withheld ones
+// together are fewer than k, the smallest of the others goes with them: an empty place
+// would tell who it is. Only where nothing shows that something is missing, as of a
+// technique without which there is no Procedure, is that not done. What follows from what
+// is told beside it (a band, the status of a course) and the answers, which a release is
+// made for, are not counted.
+//
+// Nothing refers to what does not leave, and tables have no row of it.
 //
 // A release is recorded in the history when its last file is written. A job that is
 // interrupted and goes on finds itself there and is let through: it is the

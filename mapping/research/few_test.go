@@ -28,7 +28,7 @@ func with(t *testing.T, counts map[string]int) *cohort {
 	for name, n := range counts {
 		for range n {
 			who := len(c.people)
-			c.people = append(c.people, &person{key: fhir.Key{Type: "Patient", ID: fmt.Sprint(who)}, in: true, codes: map[dx]struct{}{}})
+			c.people = append(c.people, &person{key: fhir.Key{Type: "Patient", ID: fmt.Sprint(who)}, in: true})
 			c.sessions = append(c.sessions, &session{who: who, therapist: fhir.Key{Type: "Practitioner", ID: name}})
 		}
 	}
@@ -62,55 +62,60 @@ func TestATherapistWithFewPeopleIsNotToldNorByWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestAnInstrumentThatFewAnsweredLeavesNothing(t *testing.T) {
-	c := with(t, map[string]int{"a": 12})
-	phq, gad := c.instruments.BySlug("phq-9"), c.instruments.BySlug("gad-7")
-	for who := range 12 {
-		c.given = append(c.given, &administration{who: who, in: phq, key: fhir.Key{Type: "QuestionnaireResponse", ID: fmt.Sprint("p", who)}})
-		if who < 10 {
-			c.given = append(c.given, &administration{who: who, in: gad, key: fhir.Key{Type: "QuestionnaireResponse", ID: fmt.Sprint("g", who)}})
+const icd = "http://hl7.org/fhir/sid/icd-10-cm"
+
+// given makes a tally of codes, each held by n people from one on.
+func given(element string, vital bool, codes map[string][2]int) *tally {
+	t := newTally()
+	for code, v := range codes {
+		for i := v[0]; i < v[0]+v[1]; i++ {
+			t.note(&deid.Person{Number: i}, deid.Said{Type: "Condition", Element: element, System: icd, Code: code, Vital: vital})
 		}
 	}
-	c.scarce(11)
-	if c.rare != 1 || len(c.given) != 12 {
-		t.Errorf("%d instruments are withheld, %d answerings are left", c.rare, len(c.given))
-	}
-	for body, withheld := range map[string]bool{
-		`{"resourceType":"QuestionnaireResponse","id":"p1","questionnaire":"` + phq.Canonical() + `"}`:                       false,
-		`{"resourceType":"QuestionnaireResponse","id":"g1","questionnaire":"` + gad.Canonical() + `"}`:                       true,
-		`{"resourceType":"QuestionnaireResponse","id":"x","status":"in-progress","questionnaire":"` + gad.Canonical() + `"}`: true,
-		`{"resourceType":"Observation","id":"o","derivedFrom":[{"reference":"QuestionnaireResponse/g1"}]}`:                   true,
-		`{"resourceType":"Observation","id":"o","derivedFrom":[{"reference":"QuestionnaireResponse/p1"}]}`:                   false,
-	} {
-		r, err := fhir.Parse([]byte(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c.withheld(r) != withheld {
-			t.Errorf("%s: withheld is %v", body, !withheld)
+	t.decide(11)
+	return t
+}
+
+func TestADiagnosisThatFewHaveIsToldAsWhatMoreHave(t *testing.T) {
+	c := given("Condition.code", false, map[string][2]int{
+		"F32.1": {0, 12},  // enough as it is
+		"F33.0": {12, 6},  // with the next one enough as F33
+		"F33.1": {18, 6},  //
+		"F40.1": {24, 5},  // with the next one enough as a block
+		"F41.0": {29, 6},  //
+		"F50.0": {35, 10}, // alone in its block
+		"Z63.0": {45, 3},  // of another chapter
+	})
+	for code, want := range map[string]string{"F32.1": "F32.1", "F33.0": "F33", "F33.1": "F33", "F40.1": "F40-F48", "F41.0": "F40-F48", "F50.0": "", "Z63.0": "", "F99": ""} {
+		as, ok := c.code(nil, deid.Said{Type: "Condition", Element: "Condition.code", System: icd, Code: code})
+		if as != want || ok != (want != "") {
+			t.Errorf("%s is told as %q, not %q", code, as, want)
 		}
 	}
 }
 
-func TestADiagnosisThatFewHaveIsToldAsWhatMoreHave(t *testing.T) {
-	const icd = "http://hl7.org/fhir/sid/icd-10-cm"
-	c := with(t, map[string]int{"a": 60})
-	give := func(code string, from, n int) {
-		for i := from; i < from+n; i++ {
-			c.people[i].codes[dx{icd, code}] = struct{}{}
-		}
-	}
-	give("F32.1", 0, 12)  // enough as it is
-	give("F33.0", 12, 6)  // with the next one enough as F33
-	give("F33.1", 18, 6)  //
-	give("F40.1", 24, 5)  // with the next one enough as a block
-	give("F41.0", 29, 6)  //
-	give("F50.0", 35, 10) // alone in its block
-	give("Z63.0", 45, 3)  // of another chapter
-	c.diagnose(11)
-	for code, want := range map[string]string{"F32.1": "F32.1", "F33.0": "F33", "F33.1": "F33", "F40.1": "F40-F48", "F41.0": "F40-F48", "F50.0": "", "Z63.0": "", "F99": ""} {
-		if as, ok := c.diagnosis(icd, code); as != want || ok != (want != "") {
-			t.Errorf("%s is told as %q, not %q", code, as, want)
-		}
+func TestACodeThatFewHaveIsNotToldNorByWhatIsMissing(t *testing.T) {
+	for name, v := range map[string]struct {
+		vital bool
+		codes map[string][2]int
+		told  []string
+	}{
+		"all have enough": {false, map[string][2]int{"F32": {0, 11}, "F41": {20, 30}}, []string{"F32", "F41"}},
+		"one has few: the next is withheld with it":           {false, map[string][2]int{"Z63": {0, 3}, "F32": {3, 12}, "F41": {20, 30}}, []string{"F41"}},
+		"those who have it are those who have another":        {false, map[string][2]int{"Z63": {0, 3}, "F32": {0, 12}, "F41": {20, 30}}, []string{"F41"}},
+		"two have few and together enough":                    {false, map[string][2]int{"Z63": {0, 6}, "Z56": {6, 7}, "F32": {13, 12}}, []string{"F32"}},
+		"where nothing shows that it is missing, it is alone": {true, map[string][2]int{"Z63": {0, 3}, "F32": {3, 12}, "F41": {20, 30}}, []string{"F32", "F41"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := given("Condition.code", v.vital, v.codes)
+			if len(c.told) != len(v.told) {
+				t.Errorf("told is %v", c.told)
+			}
+			for _, code := range v.told {
+				if _, ok := c.code(nil, deid.Said{Type: "Condition", Element: "Condition.code", System: icd, Code: code, Vital: v.vital}); !ok {
+					t.Errorf("%s is not told", code)
+				}
+			}
+		})
 	}
 }

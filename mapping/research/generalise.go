@@ -14,6 +14,33 @@ type quasi struct {
 	birth  int    // year, 0 unknown
 	state  string // "" unknown
 	start  int    // year as it may be told, 0 unknown
+	known  *view  // as earlier releases of the project told it; nil: none did
+}
+
+// view is how finely somebody is told of.
+type view struct {
+	levels
+	oldest int // last year of birth of the oldest; see [levels.tell]
+}
+
+// with is what two releases tell together. The ladders are nested, so of each
+// quasi-identifier it is what the finer one tells.
+func (v view) with(o view) view {
+	return view{levels{min(v.Gender, o.Gender), min(v.Birth, o.Birth), min(v.State, o.State), min(v.Start, o.Start)}, min(v.oldest, o.oldest)}
+}
+
+// known is what all releases of a project together tell of somebody.
+type known struct {
+	view
+	told
+}
+
+// joint is what a release tells of somebody together with those before it.
+func (v view) joint(q quasi) known {
+	if q.known != nil {
+		v = v.with(*q.known)
+	}
+	return known{v, v.tell(q)}
 }
 
 // told are those of a person as far as a release tells them; "" is not told.
@@ -72,9 +99,9 @@ func (l levels) words() []string {
 	}
 }
 
-// tell generalises what is known of a person. Those born in oldest or before are one
-// class.
-func (l levels) tell(q quasi, oldest int) (t told) {
+// tell generalises what is known of a person. Those born in the years of one class with
+// oldest, or before, are one class.
+func (l view) tell(q quasi) (t told) {
 	if l.Gender == 0 {
 		t.gender = q.gender
 	}
@@ -82,7 +109,7 @@ func (l levels) tell(q quasi, oldest int) (t told) {
 		t.state = q.state
 	}
 	if l.Birth < len(birthSteps) && q.birth > 0 {
-		t.birth = years(q.birth, birthSteps[l.Birth], oldest)
+		t.birth = years(q.birth, birthSteps[l.Birth], l.oldest)
 	}
 	if l.Start < len(startSteps) && q.start > 0 {
 		t.start = years(q.start, startSteps[l.Start], 0)
@@ -90,23 +117,22 @@ func (l levels) tell(q quasi, oldest int) (t told) {
 	return t
 }
 
-// years names the class of a year among classes of n years.
+// years names the class of a year among classes of n years. That of oldest has no
+// beginning: a class is never cut in two, since the parts of next year's would be others.
 func years(year, n, oldest int) string {
-	if year <= oldest {
-		return strconv.Itoa(oldest) + " or before"
+	if last := oldest - oldest%n + n - 1; oldest > 0 && year <= last {
+		return strconv.Itoa(last) + " or before"
+	}
+	if n == 1 {
+		return strconv.Itoa(year)
 	}
 	from := year - year%n
-	to := from + n - 1
-	from = max(from, oldest+1)
-	if from == to {
-		return strconv.Itoa(from)
-	}
-	return strconv.Itoa(from) + "-" + strconv.Itoa(to)
+	return strconv.Itoa(from) + "-" + strconv.Itoa(from+n-1)
 }
 
 // choice is how a release generalises: the levels, and who is left out.
 type choice struct {
-	levels
+	view
 	classes  map[told]int // of those who stay
 	out      []bool       // by index: left out
 	outCount int
@@ -124,25 +150,27 @@ func (c choice) smallest() int {
 	return low
 }
 
-// generalise looks through the whole lattice for the smallest loss by which every
-// combination of what is told is that of at least k people, when those in smaller
-// classes are left out, and at most the given share of all is. Leaving somebody out
-// costs as much as telling nothing of them. ok is false if there is no such way.
+// generalise looks through the whole lattice for the smallest loss by which what is told of
+// somebody, also together with what earlier releases of the project told, is told of at
+// least k people, when those of whom it is not are left out, and at most the given share
+// of all is. Leaving somebody out costs as much as telling nothing of them. accept may
+// refuse a choice. ok is false if there is no such way.
 //
 // Source: Samarati 2001, IEEE TKDE 13:1010-1027; El Emam et al. 2009, JAMIA
-// 16:670-682 (optimal lattice anonymisation).
-func generalise(people []quasi, k, oldest int, share float64) (best choice, ok bool) {
+// 16:670-682 (optimal lattice anonymisation). Several releases: Xiao and Tao 2007,
+// SIGMOD, 689-700 (m-invariance).
+func generalise(people []quasi, k, oldest int, share float64, accept func(choice) bool) (best choice, ok bool) {
 	most := int(share * float64(len(people)))
 	for g := range genderTop + 1 {
 		for b := range len(birthSteps) + 1 {
 			for s := range stateTop + 1 {
 				for y := range len(startSteps) + 1 {
-					c := levels{g, b, s, y}.classify(people, k, oldest)
+					c := view{levels{g, b, s, y}, oldest}.classify(people, k)
 					kept := len(people) - c.outCount
-					if kept < k || c.outCount > most {
+					if kept < k || c.outCount > most || ok && c.loss >= best.loss-1e-12 {
 						continue
 					}
-					if !ok || c.loss < best.loss-1e-12 {
+					if accept == nil || accept(c) {
 						best, ok = c, true
 					}
 				}
@@ -152,24 +180,22 @@ func generalise(people []quasi, k, oldest int, share float64) (best choice, ok b
 	return best, ok
 }
 
-func (l levels) classify(people []quasi, k, oldest int) choice {
-	c := choice{levels: l, classes: map[told]int{}, out: make([]bool, len(people))}
+func (v view) classify(people []quasi, k int) choice {
+	c := choice{view: v, classes: map[told]int{}, out: make([]bool, len(people))}
+	joint := map[known]int{}
 	for _, q := range people {
-		c.classes[l.tell(q, oldest)]++
+		joint[v.joint(q)]++
 	}
 	for i, q := range people {
-		if c.classes[l.tell(q, oldest)] < k {
+		if joint[v.joint(q)] < k {
 			c.out[i] = true
 			c.outCount++
+			continue
 		}
-	}
-	for t, n := range c.classes {
-		if n < k {
-			delete(c.classes, t)
-		}
+		c.classes[v.tell(q)]++
 	}
 	if n := float64(len(people)); n > 0 {
-		c.loss = (l.loss()*(n-float64(c.outCount)) + float64(c.outCount)) / n
+		c.loss = (v.loss()*(n-float64(c.outCount)) + float64(c.outCount)) / n
 	}
 	return c
 }

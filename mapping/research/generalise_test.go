@@ -1,6 +1,7 @@
 package research
 
 import (
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -17,7 +18,7 @@ func TestEveryCombinationThatIsToldIsThatOfKPeople(t *testing.T) {
 				start:  rapid.IntRange(2023, 2026).Draw(t, "start"),
 			}
 		}), 1, 60).Draw(t, "people")
-		c, ok := generalise(people, k, 1936, 1.0/6)
+		c, ok := generalise(people, k, 1939, 1.0/6, nil)
 		if !ok {
 			// Then not even telling nothing would have done.
 			if len(people) >= k {
@@ -31,7 +32,7 @@ func TestEveryCombinationThatIsToldIsThatOfKPeople(t *testing.T) {
 				out++
 				continue
 			}
-			classes[c.tell(q, 1936)]++
+			classes[c.tell(q)]++
 		}
 		for told, n := range classes {
 			if n < k {
@@ -49,7 +50,7 @@ func TestEveryCombinationThatIsToldIsThatOfKPeople(t *testing.T) {
 			if finer.Gender < 0 || finer.Birth < 0 || finer.State < 0 || finer.Start < 0 {
 				continue
 			}
-			if f := finer.classify(people, k, 1936); f.outCount <= out {
+			if f := (view{finer, 1939}).classify(people, k); f.outCount <= out {
 				t.Fatalf("%+v leaves out %d, %+v is told and leaves out %d", finer, f.outCount, c.levels, out)
 			}
 		}
@@ -57,14 +58,76 @@ func TestEveryCombinationThatIsToldIsThatOfKPeople(t *testing.T) {
 }
 
 func TestTheOldestAreOneClass(t *testing.T) {
-	for year, want := range map[int]string{1900: "1936 or before", 1936: "1936 or before", 1937: "1937-1939", 1940: "1940-1949", 2001: "2000-2009"} {
-		if got := (levels{}).tell(quasi{birth: year}, 1936).birth; got != want {
+	for year, want := range map[int]string{1900: "1939 or before", 1936: "1939 or before", 1939: "1939 or before", 1940: "1940-1949", 2001: "2000-2009"} {
+		if got := (view{oldest: 1939}).tell(quasi{birth: year}).birth; got != want {
 			t.Errorf("%d is told as %s, not %s", year, got, want)
 		}
 	}
-	if got := (levels{Birth: len(birthSteps)}).tell(quasi{birth: 1936}, 1936).birth; got != "" {
+	if got := (view{levels{Birth: 2}, 1939}).tell(quasi{birth: 1958}).birth; got != "1959 or before" {
+		t.Errorf("with classes of 40 years 1958 is told as %s", got)
+	}
+	if got := (view{levels{Birth: len(birthSteps)}, 1939}).tell(quasi{birth: 1936}).birth; got != "" {
 		t.Errorf("what is not told is told as %s", got)
 	}
+}
+
+// Whoever has all releases of a project knows of a person what each tells. Of as many as k
+// people they must tell the same.
+func TestSeveralReleasesTogetherTellTheSameOfKPeople(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := rapid.IntRange(2, 5).Draw(t, "k")
+		all := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) quasi {
+			return quasi{
+				gender: rapid.SampledFrom([]string{"female", "male", ""}).Draw(t, "gender"),
+				birth:  rapid.SampledFrom([]int{0, 1931, 1941, 1955, 1962, 1978, 1983, 1999}).Draw(t, "birth"),
+				state:  rapid.SampledFrom([]string{"", "MA", "ZH"}).Draw(t, "state"),
+				start:  rapid.IntRange(2023, 2026).Draw(t, "start"),
+			}
+		}), 4, 80).Draw(t, "people")
+		var past []Past
+		in := make([][]view, len(all)) // the releases that each is in
+		for n := range rapid.IntRange(1, 4).Draw(t, "releases") {
+			oldest := 1939 + 10*rapid.IntRange(0, 1).Draw(t, "later")
+			var who []int
+			var people []quasi
+			for i, q := range all {
+				if rapid.IntRange(0, 3).Draw(t, "in") > 0 {
+					q.known = knownOf(strconv.Itoa(i), past)
+					who, people = append(who, i), append(people, q)
+				}
+			}
+			c, ok := generalise(people, k, oldest, 1.0/3, nil)
+			if !ok {
+				continue
+			}
+			var pids []string
+			var released []int
+			for j, i := range who {
+				if !c.out[j] {
+					pids, released = append(pids, strconv.Itoa(i)), append(released, i)
+					in[i] = append(in[i], c.view)
+				}
+			}
+			// Whoever looks for somebody of whom all is known finds the records that no
+			// release rules out.
+			for _, i := range released {
+				found := 0
+				for _, j := range released {
+					fits := true
+					for _, v := range in[j] {
+						fits = fits && v.tell(all[j]) == v.tell(all[i])
+					}
+					if fits {
+						found++
+					}
+				}
+				if found < k {
+					t.Fatalf("after %d releases %+v fits %d people", n+1, all[i], found)
+				}
+			}
+			past = append(past, Past{Members: membersOf(pids), Levels: c.levels, Oldest: c.oldest})
+		}
+	})
 }
 
 func TestLeavingOutAFewIsCheaperThanTellingAllLess(t *testing.T) {
@@ -73,7 +136,7 @@ func TestLeavingOutAFewIsCheaperThanTellingAllLess(t *testing.T) {
 		people = append(people, quasi{gender: "female", birth: 1985, start: 2025}, quasi{gender: "male", birth: 1985, start: 2025})
 	}
 	people = append(people, quasi{gender: "other", birth: 1985, start: 2025})
-	c, ok := generalise(people, 11, 1936, 1.0/6)
+	c, ok := generalise(people, 11, 1939, 1.0/6, nil)
 	if !ok || c.levels != (levels{}) || c.outCount != 1 || !c.out[40] {
 		t.Errorf("%+v %v", c, ok)
 	}

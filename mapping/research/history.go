@@ -21,11 +21,23 @@ type Members [][8]byte
 func membersOf(pids []string) Members {
 	out := make(Members, 0, len(pids))
 	for _, p := range pids {
-		sum := sha256.Sum256([]byte(p))
-		out = append(out, [8]byte(sum[:8]))
+		out = append(out, memberOf(p))
 	}
-	slices.SortFunc(out, func(a, b [8]byte) int { return bytes.Compare(a[:], b[:]) })
+	slices.SortFunc(out, compareMember)
 	return out
+}
+
+func memberOf(pid string) [8]byte {
+	sum := sha256.Sum256([]byte(pid))
+	return [8]byte(sum[:8])
+}
+
+func compareMember(a, b [8]byte) int { return bytes.Compare(a[:], b[:]) }
+
+// has reports whether somebody was in a release.
+func (m Members) has(pid string) bool {
+	_, ok := slices.BinarySearchFunc(m, memberOf(pid), compareMember)
+	return ok
 }
 
 // differs counts who is in one and not in the other.
@@ -49,13 +61,36 @@ type Past struct {
 	At      time.Time `json:"at"`
 	Profile string    `json:"profile"`
 	Members Members   `json:"members"`
+	// How finely it told of them.
+	Levels levels `json:"levels"`
+	Oldest int    `json:"oldest"`
+}
+
+// knownOf returns how finely releases told of somebody; nil: they did not.
+func knownOf(pid string, past []Past) (k *view) {
+	for _, p := range past {
+		if !p.Members.has(pid) {
+			continue
+		}
+		v := view{p.Levels, p.Oldest}
+		if k != nil {
+			v = v.with(*k)
+		}
+		k = &v
+	}
+	return k
+}
+
+// same reports whether two releases tell the same of the same people.
+func (p Past) same(o Past) bool {
+	return p.Profile == o.Profile && p.Levels == o.Levels && p.Oldest == o.Oldest && slices.Equal(p.Members, o.Members)
 }
 
 // History remembers the releases of each project.
 type History interface {
 	// Past lists the releases of a project.
 	Past(ctx context.Context, project string) ([]Past, error)
-	// Record adds one. The same people by the same profile again is no new one.
+	// Record adds one. The same of the same people again is no new one.
 	// [fhir.Conflict] when another release of the project was recorded since seen
 	// were listed.
 	Record(ctx context.Context, project string, seen []Past, p Past) error
@@ -91,7 +126,7 @@ func (m Memoed) Record(ctx context.Context, project string, seen []Past, p Past)
 		}
 	}
 	for _, old := range now {
-		if old.Profile == p.Profile && slices.Equal(old.Members, p.Members) {
+		if old.same(p) {
 			return nil
 		}
 	}

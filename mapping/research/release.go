@@ -51,7 +51,8 @@ type Release struct {
 	past    []Past
 	members Members
 	choice  choice
-	count   resources
+
+	released int // resources
 }
 
 // New makes a Release.
@@ -101,38 +102,90 @@ func (r *Release) Survey(ctx context.Context, all func(types ...string) iter.Seq
 		return fhir.Errorf(fhir.BusinessRule, "", "There is nobody in this export whose data may be used for research. A release is made of all of %s: "+
 			"name them all in _type, or leave _type out.", strings.Join(Reads(), ", "))
 	}
-	oldest := r.c.Stamp.UTC().Year() - 90
-	quasis := make([]quasi, len(c.people))
-	for i, p := range c.people {
-		if p.secret, err = r.c.Secrets.Secret(ctx, p.key); err != nil {
-			return err
-		}
-		quasis[i] = p.quasi
-		if start := c.baseline(p); !start.IsZero() {
-			quasis[i].start = start.Year()
-		}
+	if err := r.choose(ctx, c); err != nil {
+		return err
 	}
-	var ok bool
-	if r.choice, ok = generalise(quasis, r.c.K, oldest, r.c.Left); !ok {
-		return fhir.Errorf(fhir.BusinessRule, "", "There are too few people, or too few who are alike, for a release in which each combination of gender, "+
-			"years of birth, state and year of start is that of %d or more. Wait for more people, or export a larger group.", r.c.K)
-	}
-	c.settle(r.choice, quasis, oldest, r.key)
-	r.members = membersOf(c.pids())
-	if err := apart(r.members, r.past, r.c.K); err != nil {
+	if err := r.count(c, all); err != nil {
 		return err
 	}
 	if err := c.settings(ctx, r.c.Secrets, r.c.K); err != nil {
 		return err
 	}
-	c.diagnose(r.c.K)
-	c.scarce(r.c.K)
 	r.cohort = c
-	r.deid, err = deid.New(deid.Config{
-		Profile: r.profile, Key: r.key, Instruments: r.c.Instruments, Definitions: r.c.Definitions,
-		Person: c.person, Setting: c.setting, Diagnosis: c.diagnosis,
-	})
+	r.deid, err = r.deidentifier(c, c.codes.code, c.leaves)
 	return err
+}
+
+// choose decides who stays and how finely all are told of.
+func (r *Release) choose(ctx context.Context, c *cohort) (err error) {
+	day := r.c.Stamp.UTC().Truncate(24 * time.Hour)
+	oldest := day.Year() - 90
+	oldest += 9 - oldest%10 // for ten years the same, and so are the classes; see years
+	quasis := make([]quasi, len(c.people))
+	for i, p := range c.people {
+		if p.secret, err = r.c.Secrets.Secret(ctx, p.key); err != nil {
+			return err
+		}
+		p.pid = r.key.Pseudonym(p.secret, "Patient")
+		quasis[i] = p.quasi
+		quasis[i].known = knownOf(p.pid, r.past)
+		if start := c.baseline(p); !start.IsZero() {
+			quasis[i].start = start.Year()
+		}
+	}
+	var few error
+	distinct := func(ch choice) bool {
+		few = apart(c.members(ch), r.past, r.c.K)
+		return few == nil
+	}
+	ch, ok := generalise(quasis, r.c.K, oldest, r.c.Left, distinct)
+	switch {
+	case !ok && few != nil:
+		return few
+	case !ok:
+		return fhir.Errorf(fhir.BusinessRule, "", "There are too few people, or too few who are alike, for a release in which each combination of gender, "+
+			"years of birth, state and year of start is that of %d or more, also together with the project's earlier releases. "+
+			"Wait for more people, or export a larger group.", r.c.K)
+	}
+	r.choice, r.members = ch, c.members(ch)
+	c.settle(ch, quasis, day)
+	return nil
+}
+
+// count goes through everything twice: to count who has which code, and, when it is decided
+// which codes are told, to know what leaves, since nothing may refer to anything else.
+func (r *Release) count(c *cohort, all func(types ...string) iter.Seq2[fhir.Resource, error]) error {
+	through := func(code func(*deid.Person, deid.Said) (string, bool), leaves func(fhir.Key)) error {
+		d, err := r.deidentifier(c, code, nil)
+		if err != nil {
+			return err
+		}
+		for res, err := range all() {
+			if err != nil {
+				return err
+			}
+			if d.Releases(res) {
+				leaves(res.Key)
+			}
+		}
+		return nil
+	}
+	if err := through(c.codes.note, func(fhir.Key) {}); err != nil {
+		return err
+	}
+	c.codes.decide(r.c.K)
+	if err := through(c.codes.code, c.leave); err != nil {
+		return err
+	}
+	c.narrow()
+	return nil
+}
+
+func (r *Release) deidentifier(c *cohort, code func(*deid.Person, deid.Said) (string, bool), leaves func(fhir.Key) bool) (*deid.Deidentifier, error) {
+	return deid.New(deid.Config{
+		Profile: r.profile, Key: r.key, Instruments: r.c.Instruments, Definitions: r.c.Definitions,
+		Person: c.person, Setting: c.setting, Code: code, Leaves: leaves,
+	})
 }
 
 // Reads lists the types that a Survey must be able to read, whatever types leave.
@@ -143,15 +196,9 @@ func (r *Release) Transform(ctx context.Context, res fhir.Resource) (fhir.Resour
 	if r.deid == nil {
 		return fhir.Resource{}, false, errors.New("research: Transform before Survey")
 	}
-	if r.cohort.withheld(res) {
-		r.count.Dropped++
-		return fhir.Resource{}, false, nil
-	}
 	out, keep, err := r.deid.Transform(ctx, res)
 	if keep {
-		r.count.Released++
-	} else {
-		r.count.Dropped++
+		r.released++
 	}
 	return out, keep, err
 }
@@ -180,5 +227,7 @@ func (r *Release) Attach(ctx context.Context, _ func(types ...string) iter.Seq2[
 	if p.err != nil {
 		return p.err
 	}
-	return r.c.History.Record(ctx, r.c.Project, r.past, Past{At: r.c.Stamp, Profile: r.profile.Name, Members: r.members})
+	return r.c.History.Record(ctx, r.c.Project, r.past, Past{
+		At: r.c.Stamp, Profile: r.profile.Name, Members: r.members, Levels: r.choice.levels, Oldest: r.choice.oldest,
+	})
 }

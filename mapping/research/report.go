@@ -12,29 +12,22 @@ import (
 
 // report says how a release was made safe, in figures that may be told with it.
 type report struct {
-	Project    string      `json:"project"`
-	Profile    string      `json:"profile"`
-	Method     string      `json:"method"`
-	Released   string      `json:"released"` // day
-	K          int         `json:"k"`
-	Considered int         `json:"considered"`
-	People     int         `json:"people"`
-	LeftOut    int         `json:"leftOut"`
-	Loss       float64     `json:"loss"` // 0: all as fine as it may be told, 1: nothing told
-	Quasi      []string    `json:"quasiIdentifiers"`
-	Classes    []class     `json:"classes"`
-	Smallest   int         `json:"smallestClass"`
-	Diversity  diversity   `json:"diversity"`
-	Withheld   withheldNow `json:"withheld"`
-	Tables     []countsOut `json:"counts"`
-	Resources  resources   `json:"resources"`
-	Earlier    int         `json:"earlierReleases"`
-}
-
-// resources counts what became of the resources of the export.
-type resources struct {
-	Released int `json:"released"`
-	Dropped  int `json:"dropped"`
+	Project   string      `json:"project"`
+	Profile   string      `json:"profile"`
+	Method    string      `json:"method"`
+	Released  string      `json:"released"` // day
+	K         int         `json:"k"`
+	People    int         `json:"people"`
+	LeftOut   string      `json:"leftOut"`
+	Loss      float64     `json:"loss"` // 0: all as fine as it may be told, 1: nothing told
+	Quasi     []string    `json:"quasiIdentifiers"`
+	Classes   []class     `json:"classes"`
+	Smallest  int         `json:"smallestClass"`
+	Diversity diversity   `json:"diversity"`
+	Withheld  withheldNow `json:"withheld"`
+	Tables    []countsOut `json:"counts"`
+	Resources int         `json:"resources"`
+	Earlier   int         `json:"earlierReleases"`
 }
 
 // class is a combination of what is told and how many people have it.
@@ -62,7 +55,7 @@ type withheldNow struct {
 	Instruments int `json:"instruments"`
 	Diagnoses   int `json:"diagnosisCodes"`            // not told at all
 	Coarser     int `json:"diagnosisCodesGeneralised"` // told as their category or block
-	Unscored    int `json:"responsesThatCannotBeScored"`
+	Codes       int `json:"otherCodes"`                // of an element: a technique, a format
 }
 
 // countsOut is a table of counts as it is told: nil is blank.
@@ -94,29 +87,13 @@ func (r *Release) report() report {
 	c := r.cohort
 	out := report{
 		Project: r.c.Project, Profile: r.profile.Name, Method: r.profile.Title, Released: r.c.Stamp.UTC().Format(time.DateOnly), K: r.c.K,
-		Considered: len(c.people), LeftOut: r.choice.outCount, Loss: float64(int(r.choice.loss*1000+0.5)) / 1000, Quasi: r.choice.words(),
-		Smallest: r.choice.smallest(), Earlier: len(r.past), Resources: r.count,
-		Withheld: withheldNow{Therapists: c.few["Practitioner"], Practices: c.few["Organization"], Instruments: c.rare, Unscored: c.unscored},
+		People: len(r.members), LeftOut: "at most " + strconv.Itoa(int(r.c.Left*100+0.5)) + " % of those who may be in it",
+		Loss: float64(int(r.choice.levels.loss()*1000+0.5)) / 1000, Quasi: r.choice.words(), Smallest: r.choice.smallest(),
+		Earlier: len(r.past), Resources: r.released, Withheld: c.codes.lost(),
 	}
-	out.People = out.Considered - out.LeftOut
+	out.Withheld.Therapists, out.Withheld.Practices = c.few["Practitioner"], c.few["Organization"]
 	for _, t := range r.choice.sorted() {
 		out.Classes = append(out.Classes, class{orNotTold(t.gender), orNotTold(t.birth), orNotTold(t.state), orNotTold(t.start), r.choice.classes[t]})
-	}
-	codes := map[dx]bool{}
-	for _, p := range c.people {
-		if p.in {
-			for d := range p.codes {
-				codes[d] = true
-			}
-		}
-	}
-	for d := range codes {
-		switch as, ok := c.told[d]; {
-		case !ok:
-			out.Withheld.Diagnoses++
-		case as != d.code:
-			out.Withheld.Coarser++
-		}
 	}
 	out.Diversity = r.diversity()
 	out.Tables = r.countTables()
@@ -125,18 +102,18 @@ func (r *Release) report() report {
 
 func (r *Release) diversity() diversity {
 	d := diversity{Of: "an item that asks for a risk answered at or above its threshold at least once (PHQ-9 item 9 above 0)"}
+	risk := map[int]bool{}
+	for _, a := range r.cohort.given {
+		if len(a.in.Risks) > 0 && a.answers != nil {
+			risk[a.who] = risk[a.who] || len(a.score.Risks) > 0
+		}
+	}
 	values := map[told][2]bool{}
-	for _, p := range r.cohort.people {
-		if !p.in || !p.screened {
-			continue
-		}
-		t := told{p.told.Gender, p.told.Birth, p.told.State, p.told.Start}
+	for who, above := range risk {
+		p := r.cohort.people[who].told
+		t := told{p.Gender, p.Birth, p.State, p.Start}
 		v := values[t]
-		if p.risk {
-			v[1] = true
-		} else {
-			v[0] = true
-		}
+		v[0], v[1] = v[0] || !above, v[1] || above
 		values[t] = v
 	}
 	for _, v := range values {
@@ -251,7 +228,7 @@ td.n { text-align: right } caption { text-align: left; font-weight: bold; paddin
 </head>
 <body>
 <h1>Disclosure report: {{.Project}}</h1>
-<p>Release of {{.Released}}, profile {{.Profile}}: {{.Method}}. {{.People}} of {{.Considered}} people are in it; {{.LeftOut}} were left out because too few others were like them. Earlier releases of the project: {{.Earlier}}.</p>
+<p>Release of {{.Released}}, profile {{.Profile}}: {{.Method}}. {{.People}} people are in it. Left out because too few others are like them: {{.LeftOut}}; how many is not told, since from one release to the next it would tell of single people. Earlier releases of the project: {{.Earlier}}.</p>
 <h2>Quasi-identifiers</h2>
 <p>Each combination of what is told is that of at least {{.K}} people; the smallest has {{.Smallest}}. Loss of information: {{.Loss}} (0: all is told as finely as it may be; 1: nothing is told).</p>
 <ul>{{range .Quasi}}<li>{{.}}</li>{{end}}</ul>
@@ -267,7 +244,7 @@ td.n { text-align: right } caption { text-align: left; font-weight: bold; paddin
 <li>practices likewise: {{.Withheld.Practices}}</li>
 <li>instruments that fewer than {{.K}} people answered: {{.Withheld.Instruments}}</li>
 <li>codes of diagnoses told as their category or block: {{.Withheld.Coarser}}; not told: {{.Withheld.Diagnoses}}</li>
-<li>responses whose answers are none of their instrument's: {{.Withheld.Unscored}}</li>
+<li>other codes that fewer than {{.K}} people have at an element, such as a technique, and those without which they would be told: {{.Withheld.Codes}}</li>
 </ul>
 <h2>Counts</h2>
 <p>A dash stands for a count of 1 to {{.Limit}}, or for one from which such a count could be computed.</p>

@@ -9,13 +9,12 @@ import (
 	"strings"
 
 	"rapport/fhir"
-	"rapport/mapping/deid"
 	"rapport/mapping/instrument"
 )
 
 // id returns the pseudonym of what belongs to a person; "" for what does not leave.
 func (r *Release) id(p *person, k fhir.Key) string {
-	if k.IsZero() {
+	if !r.cohort.leaves(k) {
 		return ""
 	}
 	return r.key.IDOf(p.secret, k)
@@ -30,13 +29,13 @@ func (r *Release) setting(k fhir.Key) string {
 	return r.key.Pseudonym(s, k.Type)
 }
 
-// day counts from the person's baseline.
+// day counts from the person's baseline, where the day is told.
 func (r *Release) day(p *person, m moment) string {
-	base := r.cohort.baseline(p)
-	if m.day.IsZero() || base.IsZero() {
+	n, ok := p.told.Tells(m.day)
+	if !ok {
 		return ""
 	}
-	return strconv.Itoa(deid.Days(base, m.day))
+	return strconv.Itoa(n)
 }
 
 // released yields what of a list belongs to people who stay, in the order of their
@@ -90,7 +89,7 @@ func (r *Release) episodes() iter.Seq[[]string] {
 		for _, e := range list {
 			p, h := c.people[e.who], counts[e.key]
 			if !yield([]string{
-				p.pid, r.id(p, e.key), r.setting(e.therapist), r.setting(e.site), e.status, r.day(p, e.start), r.day(p, e.end), e.reason,
+				p.pid, r.id(p, e.key), r.setting(e.therapist), r.setting(e.site), e.status, r.day(p, e.start), r.day(p, e.end), c.codes.tells(e.reason),
 				strconv.Itoa(h.took), strconv.Itoa(h.missed),
 			}) {
 				return
@@ -113,7 +112,7 @@ func (r *Release) sessions() iter.Seq[[]string] {
 			}
 			if !yield([]string{
 				p.pid, r.id(p, s.key), r.id(p, s.episode), r.setting(s.therapist), r.setting(s.site), r.day(p, s.at), number, attended, s.status,
-				s.modality, s.format, s.phase, s.minutes,
+				c.codes.tells(s.modality), c.codes.tells(s.format), c.codes.tells(s.phase), s.minutes,
 			}) {
 				return
 			}
@@ -165,7 +164,7 @@ func (r *Release) scores() iter.Seq[[]string] {
 				if s.number > 0 {
 					session = strconv.Itoa(s.number)
 				}
-				phase, site = s.phase, s.site
+				phase, site = c.codes.tells(s.phase), s.site
 				if therapist.IsZero() {
 					therapist = s.therapist
 				}
