@@ -20,7 +20,7 @@ func (c *Config) origins() gin.HandlerFunc {
 		AllowedOrigins: c.Origins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowedHeaders: []string{"Authorization", "Content-Type", "Accept", "Prefer", "If-Match", "If-None-Match", "If-None-Exist", "If-Modified-Since", "Idempotency-Key"},
-		ExposedHeaders: []string{"ETag", "Last-Modified", "Location", "Content-Location", "Retry-After", "X-Progress", "X-Request-Id", "Expires"},
+		ExposedHeaders: []string{"ETag", "Last-Modified", "Location", "Content-Location", "Retry-After", "X-Progress", "X-Request-Id", "Expires", "Idempotent-Replayed"},
 		MaxAge:         600,
 	})
 	return func(g *gin.Context) {

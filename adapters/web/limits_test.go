@@ -72,7 +72,7 @@ func TestOnlyScriptsOfNamedSitesMayAsk(t *testing.T) {
 		}
 	}
 	r := f.send(http.MethodGet, "/fhir/Patient/1", "", "Origin", "https://app.example")
-	if r.Header.Get("Access-Control-Allow-Origin") != "https://app.example" || !strings.Contains(r.Header.Get("Access-Control-Expose-Headers"), "Etag") {
+	if r.Header.Get("Access-Control-Allow-Origin") != "https://app.example" || !strings.Contains(r.Header.Get("Access-Control-Expose-Headers"), "Etag") || !strings.Contains(r.Header.Get("Access-Control-Expose-Headers"), "Idempotent-Replayed") {
 		t.Errorf("the answer itself: %v", r.Header)
 	}
 	closed := serve(t, Config{})
