@@ -8,6 +8,9 @@ import "rapport/fhir"
 // Source: https://hl7.org/fhir/R4/extension-workflow-episodeofcare.html
 const episodeURL = "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare"
 
+// answeredByURL is where a response or a score says who answered, where no element does.
+const answeredByURL = Canonical + "/StructureDefinition/response-answered-by"
+
 // about is what a response says of itself.
 type about struct {
 	key                fhir.Key
@@ -15,6 +18,7 @@ type about struct {
 	subject, encounter fhir.Key
 	episode            fhir.Key
 	author, source     fhir.Key
+	answeredBy         string // where no reference says it
 	authored           string
 	security           []*fhir.Object
 	usCore             bool
@@ -27,14 +31,14 @@ func aboutOf(qr fhir.Resource) about {
 		return k
 	}
 	a := about{
-		key: qr.Key, status: root.Get("status").Text(),
+		key: qr.Key, episode: Course(qr), status: root.Get("status").Text(),
 		subject: ref("subject"), encounter: ref("encounter"), author: ref("author"), source: ref("source"),
 		authored: root.Get("authored").Text(),
 		usCore:   claims(root, usCoreResponse) && len(root.Get("authored").Text()) >= len("2006-01-02"),
 	}
 	for x := range root.Get("extension").Elements() {
-		if x.Get("url").Text() == episodeURL {
-			a.episode, _ = x.Get("valueReference").Ref()
+		if x.Get("url").Text() == answeredByURL {
+			a.answeredBy = x.Get("valueCode").Text()
 		}
 	}
 	for l := range root.At("meta", "security").Elements() {
@@ -49,3 +53,95 @@ func aboutOf(qr fhir.Resource) about {
 
 // scored reports whether a response is one that a score is made of.
 func (w about) scored() bool { return w.status == "completed" || w.status == "amended" }
+
+// Who answers, beside what files call "self", "parent", "practitioner", and the keys of
+// RelatedPersons: two parents are two informants, while therapists may take turns.
+const (
+	self         = "self"
+	practitioner = "practitioner"
+	other        = "other"
+)
+
+// informant says who answered: whose answers they are, else what is said without a
+// reference, else the relative who wrote them down, else whom the questionnaire is for.
+func (in *Instrument) informant(w about) string {
+	switch {
+	case w.source.IsZero() && w.answeredBy != "":
+		return informed(w.answeredBy)
+	case w.source.IsZero() && w.author.Type == relative:
+		return w.author.String()
+	case w.source.IsZero():
+		return in.Subject
+	case w.source == w.subject:
+		return self
+	case w.source.Type == relative:
+		return w.source.String()
+	case therapist(w.source):
+		return practitioner
+	}
+	return other
+}
+
+const relative = "RelatedPerson"
+
+// answered puts into m who answered, so that [Instrument.informantOf] reads it there.
+func (in *Instrument) answered(w about, m *Measured) {
+	if w.source.Type == relative {
+		m.relative = w.source
+	}
+	plain := in.Subject // what the performers say by themselves
+	for _, k := range []fhir.Key{w.author, m.relative} {
+		if k.Type == relative {
+			plain = k.String()
+		}
+	}
+	switch who := in.informant(w); who {
+	case plain:
+	case self:
+		m.answeredBy = "client"
+	default:
+		m.answeredBy = who
+	}
+}
+
+// informed is a code of who answered as a file of ours has it.
+func informed(code string) string {
+	if code == "client" {
+		return self
+	}
+	return code
+}
+
+// Informant says who answered what a score was made of: "self", "parent",
+// "practitioner", "other" or a RelatedPerson/id; nothing said is whom the questionnaire
+// is for, [Instrument.Subject].
+func (in *Instrument) Informant(score fhir.Resource) string { return in.informantOf(score.Root()) }
+
+// Course returns the EpisodeOfCare that a score or a response names, the zero Key where
+// it names none.
+func Course(r fhir.Resource) (k fhir.Key) {
+	for x := range r.Root().Get("extension").Elements() {
+		if x.Get("url").Text() == episodeURL {
+			k, _ = x.Get("valueReference").Ref()
+		}
+	}
+	return k
+}
+
+// informantOf says who answered what a score was made of. A RelatedPerson stands among
+// its performers, the last of them; whoever else is not whom the questionnaire is for, in
+// an extension.
+func (in *Instrument) informantOf(o fhir.Node) string {
+	who := in.Subject
+	for p := range o.Get("performer").Elements() {
+		if k, ok := p.Ref(); ok && k.Type == relative {
+			who = k.String()
+		}
+	}
+	for x := range o.Get("extension").Elements() {
+		if x.Get("url").Text() == answeredByURL {
+			who = informed(x.Get("valueCode").Text())
+		}
+	}
+	return who
+}

@@ -75,30 +75,52 @@ func (in *Instrument) reason(since []string) *fhir.Object {
 	return fhir.Concept(ChangeCodes, code, display).Set("text", display)
 }
 
+// lookout is an alert among the scores of a timeline.
+type lookout struct {
+	alert
+	timeline
+	lines   []line
+	calling [][]string // by which comparisons each score calls for it
+	runs    []int      // in which run of its line each stands
+}
+
+func (a alert) among(t timeline) lookout {
+	l := lookout{alert: a, timeline: t, lines: t.lines(), calling: make([][]string, len(t)), runs: make([]int, len(t))}
+	run := map[line]int{}
+	for i, p := range t {
+		l.calling[i] = a.calls(p)
+		if len(l.calling[i]) == 0 || begins(l.calling[i]) {
+			run[l.lines[i]]++
+		}
+		l.runs[i] = run[l.lines[i]]
+	}
+	return l
+}
+
+// begins reports whether a score that calls begins a run, whatever came before it.
+func begins(since []string) bool { return slices.Contains(since, sinceLast) }
+
 // alerts raises what the scores from a moment on call for, and takes back what those
-// that changed called for and no longer do. A task that was taken back may have stood
-// for earlier scores too.
+// that changed called for and no longer do. The moment is the beginning wherever runs may
+// have changed: a task that was taken back may have stood for earlier scores too.
 func (j *derivation) alerts(ctx context.Context, in *Instrument, t timeline, from int64, changed []fhir.Key) error {
 	for _, a := range in.alerts() {
-		calling := make([][]string, len(t))
-		for i, p := range t {
-			calling[i] = a.calls(p)
-		}
-		if err := j.rest(ctx, in, a, t, calling, changed); err != nil {
+		l := a.among(t)
+		if err := j.rest(ctx, in, l, changed); err != nil {
 			return err
 		}
 		for i, p := range t {
-			if len(calling[i]) == 0 || p.at < from && !j.lifted && !slices.Contains(changed, p.from) {
+			if len(l.calling[i]) == 0 || p.at < from {
 				continue
 			}
-			covered, err := j.covered(ctx, a, t, calling, i)
+			covered, err := j.covered(ctx, l, i)
 			if err != nil {
 				return err
 			}
 			if covered {
 				continue
 			}
-			if err := j.raise(ctx, in, a, p, calling[i]); err != nil {
+			if err := j.raise(ctx, in, a, p, l.calling[i]); err != nil {
 				return err
 			}
 		}
@@ -108,7 +130,7 @@ func (j *derivation) alerts(ctx context.Context, in *Instrument, t timeline, fro
 
 // rest takes back the tasks and flags of scores that changed and call for them no
 // longer, and says anew why the others wait. What a person has closed stays as it is.
-func (j *derivation) rest(ctx context.Context, in *Instrument, a alert, t timeline, calling [][]string, changed []fhir.Key) error {
+func (j *derivation) rest(ctx context.Context, in *Instrument, a lookout, changed []fhir.Key) error {
 	for _, k := range changed {
 		if k.IsZero() {
 			continue
@@ -117,8 +139,8 @@ func (j *derivation) rest(ctx context.Context, in *Instrument, a alert, t timeli
 		if err != nil {
 			return err
 		}
-		if i := slices.IndexFunc(t, func(p point) bool { return p.from == k }); i >= 0 && len(calling[i]) > 0 {
-			if err := j.reword(task, in.reason(calling[i])); err != nil {
+		if i := slices.IndexFunc(a.timeline, func(p point) bool { return p.from == k }); i >= 0 && len(a.calling[i]) > 0 {
+			if err := j.reword(task, in.reason(a.calling[i])); err != nil {
 				return err
 			}
 			continue
@@ -160,18 +182,11 @@ func (j *derivation) reword(task fhir.Resource, reason *fhir.Object) error {
 	return err
 }
 
-// covered reports whether somebody was asked already: a task of any score that calls
-// for it is open, or one of this run was dealt with.
-func (j *derivation) covered(ctx context.Context, a alert, t timeline, calling [][]string, i int) (bool, error) {
-	first, last := i, i
-	for first > 0 && len(calling[first-1]) > 0 && !begins(calling[first]) {
-		first--
-	}
-	for last < len(t)-1 && len(calling[last+1]) > 0 && !begins(calling[last+1]) {
-		last++
-	}
-	for n, p := range t {
-		if len(calling[n]) == 0 {
+// covered reports whether somebody was asked already: a task of any score of its line
+// that calls for it is open, or one of its run was dealt with.
+func (j *derivation) covered(ctx context.Context, a lookout, i int) (bool, error) {
+	for n, p := range a.timeline {
+		if len(a.calling[n]) == 0 || a.lines[n] != a.lines[i] {
 			continue
 		}
 		task, err := visible(ctx, j.in, a.taskOf(p.from))
@@ -181,15 +196,12 @@ func (j *derivation) covered(ctx context.Context, a alert, t timeline, calling [
 		if task.IsZero() {
 			continue
 		}
-		if open(task) || n >= first && n <= last && task.Root().Get("status").Text() != "entered-in-error" {
+		if open(task) || a.runs[n] == a.runs[i] && task.Root().Get("status").Text() != "entered-in-error" {
 			return true, nil
 		}
 	}
 	return false, nil
 }
-
-// begins reports whether a score that calls begins a run, whatever came before it.
-func begins(since []string) bool { return slices.Contains(since, sinceLast) }
 
 // raise makes the task of a score, and the flag, anew or once more.
 func (j *derivation) raise(ctx context.Context, in *Instrument, a alert, p point, since []string) error {

@@ -14,22 +14,38 @@ const before = 14 * 24 * time.Hour
 
 // course is the course of therapy that a response belongs to.
 type course struct {
+	key     fhir.Key      // of its EpisodeOfCare; zero: not known
 	episode fhir.Resource // zero: not known or not visible
-	from    int64         // scores before this microsecond are not of this course
+	from    int64         // scores before this microsecond that name no course are not of this one
 }
 
 // courseOf finds the course of therapy of a response: the one that it names, else
 // that of its encounter.
 func courseOf(ctx context.Context, r fhir.Reader, w about) (course, error) {
-	c := course{from: math.MinInt64}
 	k := w.episode
 	if k.IsZero() {
-		enc, err := visible(ctx, r, w.encounter)
-		if err != nil || enc.IsZero() {
-			return c, err
+		var err error
+		if k, err = episodeOf(ctx, r, w.encounter); err != nil {
+			return course{}, err
 		}
-		k, _ = enc.Root().Get("episodeOfCare").Index(0).Ref()
 	}
+	return courseAt(ctx, r, k)
+}
+
+// episodeOf returns the course of therapy of an encounter, the zero Key where there is
+// none or it is not visible.
+func episodeOf(ctx context.Context, r fhir.Reader, encounter fhir.Key) (fhir.Key, error) {
+	enc, err := visible(ctx, r, encounter)
+	if err != nil || enc.IsZero() {
+		return fhir.Key{}, err
+	}
+	k, _ := enc.Root().Get("episodeOfCare").Index(0).Ref()
+	return k, nil
+}
+
+// courseAt reads a course of therapy; the zero Key is one without a beginning.
+func courseAt(ctx context.Context, r fhir.Reader, k fhir.Key) (course, error) {
+	c := course{key: k, from: math.MinInt64}
 	episode, err := visible(ctx, r, k)
 	if err != nil || episode.IsZero() {
 		return c, err

@@ -67,7 +67,6 @@ type derivation struct {
 	library *Library
 	in      remembering
 	out     []fhir.Resource
-	lifted  bool // a task that waited was taken back: what it stood for may need another
 }
 
 // make adds a resource to what follows; what is read later sees it.
@@ -78,7 +77,6 @@ func (j *derivation) make(r fhir.Resource) {
 
 // unmake takes a resource back altogether.
 func (j *derivation) unmake(r fhir.Resource) {
-	j.lifted = j.lifted || r.Type == "Task" && open(r)
 	j.out = append(j.out, fhir.Tombstone(r.Key, 0))
 	j.in.seen[r.Key] = answer{err: &fhir.Error{Code: fhir.Deleted, Detail: "It follows no more."}}
 }
@@ -110,11 +108,15 @@ func (j *derivation) response(ctx context.Context, r fhir.Resource) error {
 	var now fhir.Resource
 	var t timeline
 	if w.scored() {
-		var c compared
-		if c, t, err = j.compare(ctx, in, s, w); err != nil {
+		cs, err := courseOf(ctx, j.in, w)
+		if err != nil {
 			return err
 		}
-		if now, err = in.observed(s, w, c); err != nil {
+		var c compared
+		if c, t, err = j.compare(ctx, in, s, w, cs); err != nil {
+			return err
+		}
+		if now, err = in.observed(s, w, cs, c); err != nil {
 			return err
 		}
 		j.make(now)
@@ -129,28 +131,42 @@ func (j *derivation) response(ctx context.Context, r fhir.Resource) error {
 	return j.settle(ctx, prior, now, t)
 }
 
-// compare sets the score of a response against the earlier ones; t is the timeline
-// as it is stored.
-func (j *derivation) compare(ctx context.Context, in *Instrument, s Score, w about) (c compared, t timeline, err error) {
+// compare sets the score of a response against the earlier ones of its course of
+// therapy; t is the timeline as it is stored.
+func (j *derivation) compare(ctx context.Context, in *Instrument, s Score, w about, cs course) (c compared, t timeline, err error) {
 	at, ok := momentOf(w.authored)
 	if s.Total().Value == nil || !ok {
 		return c, nil, nil
 	}
-	t, err = in.Total().timeline(ctx, j.in, w.subject)
+	t, err = in.timeline(ctx, j.in, w.subject)
 	if err != nil || len(t) == 0 {
 		return in.compare(s.Total(), nil), nil, err
 	}
-	course, err := courseOf(ctx, j.in, w)
-	return in.compare(s.Total(), t.without(scoreKey(w.key)).earlier(course, at)), t, err
+	earlier, err := j.earlier(ctx, t.without(scoreKey(w.key)), cs, in.informant(w), at)
+	return in.compare(s.Total(), earlier), t, err
+}
+
+// earlier returns the scores that one of a course and an informant is set against. One
+// that names no course belongs to that of the last score before it that names one: what
+// the client sends in by themselves, between sessions.
+func (j *derivation) earlier(ctx context.Context, t timeline, c course, informant string, at int64) (timeline, error) {
+	if c.key.IsZero() {
+		var err error
+		if c, err = courseAt(ctx, j.in, t.running(informant, at)); err != nil {
+			return nil, err
+		}
+	}
+	return t.earlier(c, informant, at), nil
 }
 
 // observed makes the Observation of a response's score.
-func (in *Instrument) observed(s Score, w about, c compared) (fhir.Resource, error) {
+func (in *Instrument) observed(s Score, w about, cs course, c compared) (fhir.Resource, error) {
 	m := Measured{
 		ID:     scoreKey(w.key).ID,
 		Status: "final", Subject: w.subject, Encounter: w.encounter, Performer: w.author,
-		Effective: w.authored, Response: w.key, Security: w.security, USCore: w.usCore, compared: c,
+		Effective: w.authored, Response: w.key, Security: w.security, USCore: w.usCore, course: cs.key, compared: c,
 	}
+	in.answered(w, &m)
 	if w.status == "amended" {
 		m.Status = "amended"
 	}
@@ -164,7 +180,6 @@ func (j *derivation) mark(r fhir.Resource, status string) error {
 	}
 	marked, err := withStatus(r, status)
 	if err == nil {
-		j.lifted = j.lifted || r.Type == "Task" && open(r)
 		j.make(marked)
 	}
 	return err

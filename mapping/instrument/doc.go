@@ -57,6 +57,15 @@
 // course of therapy whose beginning is corrected moves no score until a response
 // of it is written again.
 //
+// Baseline, change and own mean take the scores of one course of therapy and one
+// informant: what a parent answers is no change of what the client answered, and of two
+// courses side by side each has its own beginning. The course is the one that a response
+// names, else that of its encounter; the score names it too, and who answered where that
+// is not whom the questionnaire is for, so that later scores need not read responses. What
+// names no course belongs by its time: to a course that begins up to 14 days after it, and
+// is itself set against the course that was named last. Therapists are one informant,
+// since they take turns; two RelatedPersons are two. Tasks are counted by the same lines.
+//
 // What follows from a response is in error when the response is, and is deleted when
 // the response is deleted. A task that somebody closed stays closed.
 //

@@ -115,7 +115,11 @@ func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource,
 			j.in.seen[d.Key] = answer{Resource: d}
 		}
 	}
-	c, t, err := j.compare(ctx, in, s, w)
+	cs, err := courseOf(ctx, j.in, w)
+	if err != nil {
+		return Feedback{}, fmt.Errorf("course of therapy: %w", err)
+	}
+	c, t, err := j.compare(ctx, in, s, w, cs)
 	if err != nil {
 		return Feedback{}, fmt.Errorf("earlier scores: %w", err)
 	}
@@ -193,8 +197,10 @@ func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timel
 			continue
 		}
 		from := []fhir.Key{w.key}
-		for _, p := range t {
-			if len(a.calls(p)) > 0 {
+		l := a.among(t)
+		me := t.index(scoreKey(w.key))
+		for i, p := range t {
+			if me >= 0 && l.lines[i] == l.lines[me] && len(l.calling[i]) > 0 {
 				from = append(from, p.from)
 			}
 		}

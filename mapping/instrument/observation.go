@@ -32,6 +32,9 @@ type Measured struct {
 	Response   fhir.Key       // that it derives from; zero for a score without items
 	Security   []*fhir.Object // Codings; raised to R and PSY
 	USCore     bool           // the response claims US Core, so the score may
+	relative   fhir.Key       // who answered, where that is a RelatedPerson; performs too
+	answeredBy string         // who answered, where neither that nor the instrument says it
+	course     fhir.Key       // EpisodeOfCare within which it is compared
 	compared   compared
 }
 
@@ -69,6 +72,14 @@ func (in *Instrument) Observation(s Score, m Measured) (fhir.Resource, error) {
 	total := s.Total()
 	o := fhir.NewResource(fhir.Key{Type: "Observation", ID: m.ID}).
 		Set("meta", fhir.NewObject().Set("profile", profiles).Set("security", raise(m.Security)))
+	var says []*fhir.Object
+	if !m.course.IsZero() {
+		says = append(says, fhir.NewObject().Set("url", episodeURL).Set("valueReference", m.course))
+	}
+	if m.answeredBy != "" {
+		says = append(says, fhir.NewObject().Set("url", answeredByURL).Set("valueCode", m.answeredBy))
+	}
+	o.Set("extension", says)
 	if m.Identifier != nil {
 		o.Set("identifier", []*fhir.Object{m.Identifier})
 	}
@@ -79,9 +90,13 @@ func (in *Instrument) Observation(s Score, m Measured) (fhir.Resource, error) {
 		Set("encounter", m.Encounter).
 		Set("effectiveDateTime", m.Effective).
 		Set("issued", instantOf(m.Effective))
-	if performs(m.Performer) {
-		o.Set("performer", []fhir.Key{m.Performer})
+	var performers []fhir.Key
+	for _, k := range []fhir.Key{m.Performer, m.relative} {
+		if performs(k) && !slices.Contains(performers, k) {
+			performers = append(performers, k)
+		}
 	}
+	o.Set("performer", performers)
 	in.setValue(o, total)
 	var from []fhir.Key
 	if !m.Response.IsZero() {

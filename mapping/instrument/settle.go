@@ -22,7 +22,7 @@ func (l *Library) measure(o fhir.Resource) (*Instrument, point, bool) {
 	if in == nil {
 		return nil, point{}, false
 	}
-	p, ok := in.Total().pointOf(o)
+	p, ok := in.pointOf(o)
 	return in, p, ok
 }
 
@@ -49,7 +49,7 @@ func (j *derivation) settle(ctx context.Context, prior, now fhir.Resource, t tim
 	is, p, is2 := j.library.measure(now)
 	same := stood && is2 && was.Total().Code == is.Total().Code
 	if stood && !same {
-		left, err := was.Total().timeline(ctx, j.in, subjectOf(prior))
+		left, err := was.timeline(ctx, j.in, subjectOf(prior))
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (j *derivation) settle(ctx context.Context, prior, now fhir.Resource, t tim
 	from := p.at
 	if same {
 		from = min(from, old.at)
-		if old.at == p.at && old.points.Cmp(p.points) == 0 && old.usCore == p.usCore {
+		if old.at == p.at && old.points.Cmp(p.points) == 0 && old.usCore == p.usCore && old.course == p.course && old.informant == p.informant {
 			from = math.MaxInt64 // to the others it is what it was
 		}
 	}
@@ -74,11 +74,13 @@ func (j *derivation) settle(ctx context.Context, prior, now fhir.Resource, t tim
 // what it was, has changed; known says that it was there before.
 func (j *derivation) retell(ctx context.Context, in *Instrument, t timeline, from int64, me *point, known bool) error {
 	var changed []fhir.Key
+	whole := known // the runs of scores may be others now
 	if known {
 		changed = append(changed, me.from)
 	}
 	for i := range t {
 		p := &t[i]
+		whole = whole || p.at > me.at
 		if p.at <= from || p.key == me.key || p.from.IsZero() {
 			continue
 		}
@@ -93,7 +95,11 @@ func (j *derivation) retell(ctx context.Context, in *Instrument, t timeline, fro
 		j.make(o)
 		changed = append(changed, p.from)
 	}
-	return j.alerts(ctx, in, t, min(from, me.at), changed)
+	since := me.at
+	if whole {
+		since = math.MinInt64
+	}
+	return j.alerts(ctx, in, t, since, changed)
 }
 
 // again makes the Observation of a score as it is to be now; the zero Resource where
@@ -120,7 +126,11 @@ func (j *derivation) again(ctx context.Context, t timeline, p point) (fhir.Resou
 	if err != nil {
 		return fhir.Resource{}, err
 	}
-	return in.observed(s, w, in.compare(s.Total(), t.earlier(c, p.at)))
+	earlier, err := j.earlier(ctx, t, c, in.informant(w), p.at)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	return in.observed(s, w, c, in.compare(s.Total(), earlier))
 }
 
 // hidden reports whether a score was compared with one that is not in the timeline
@@ -128,7 +138,7 @@ func (j *derivation) again(ctx context.Context, t timeline, p point) (fhir.Resou
 func (j *derivation) hidden(ctx context.Context, t timeline, p point) (bool, error) {
 	for d := range p.stored.Root().Get("derivedFrom").Elements() {
 		k, ok := d.Ref()
-		if !ok || k.Type != "Observation" || t.find(k) != nil {
+		if !ok || k.Type != "Observation" || t.index(k) >= 0 {
 			continue
 		}
 		_, err := j.in.Read(ctx, k)
@@ -168,12 +178,15 @@ func (j *derivation) stated(ctx context.Context, r fhir.Resource) error {
 	if in == nil {
 		return nil
 	}
-	t, err := in.Total().timeline(ctx, j.in, subjectOf(o))
+	t, err := in.timeline(ctx, j.in, subjectOf(o))
 	if err != nil {
 		return err
 	}
 	t = t.without(r.Key)
 	if ok && !gone {
+		if err := p.place(ctx, j.in); err != nil {
+			return err
+		}
 		t = t.with(p)
 	}
 	return j.retell(ctx, in, t, from, &p, true)

@@ -47,7 +47,7 @@ func (s *shelf) standing() map[string]string {
 	return out
 }
 
-func drawnForm(t *rapid.T, id string) form {
+func drawnForm(t *rapid.T, id string) placed {
 	digit := rapid.SampledFrom([]string{"0", "1", "2", "3"})
 	f := form{
 		id: id, instrument: rapid.SampledFrom([]string{"phq-9", "phq-9", "gad-7", "alliance"}).Draw(t, "instrument"),
@@ -60,7 +60,11 @@ func drawnForm(t *rapid.T, id string) form {
 	}
 	one := digit.Draw(t, "answer") // much the same, so that scores are far apart
 	f.digits = strings.Repeat(one, items-1) + rapid.SampledFrom([]string{one, ".", "0"}).Draw(t, "last")
-	return f
+	return placed{
+		form: f, episode: rapid.SampledFrom([]string{"", "", "one", "two"}).Draw(t, "episode"),
+		session: rapid.SampledFrom([]string{"", "", "in-one"}).Draw(t, "session"),
+		by:      rapid.SampledFrom([]string{"", "client", "client", "parent"}).Draw(t, "informant"),
+	}
 }
 
 // In whatever order responses come, are amended, taken back and deleted, the scores
@@ -68,9 +72,9 @@ func drawnForm(t *rapid.T, id string) form {
 func TestAnyOrderOfWritesEndsInTheScoresOfACleanLoad(t *testing.T) {
 	d := NewDeriver(library(t))
 	rapid.Check(t, func(rt *rapid.T) {
-		var last []form
+		var last []placed
 		type step struct {
-			form
+			placed
 			order int
 		}
 		var steps []step
@@ -88,7 +92,7 @@ func TestAnyOrderOfWritesEndsInTheScoresOfACleanLoad(t *testing.T) {
 			}
 		}
 		slices.SortStableFunc(steps, func(a, b step) int { return a.order - b.order })
-		tangled := newShelf()
+		tangled := courses(t)
 		for _, f := range steps {
 			if f.status == "" {
 				if _, there := tangled.now[f.key()]; there {
@@ -98,8 +102,8 @@ func TestAnyOrderOfWritesEndsInTheScoresOfACleanLoad(t *testing.T) {
 			}
 			hand(t, d, tangled, f.resource(t, d))
 		}
-		clean := newShelf()
-		slices.SortStableFunc(last, func(a, b form) int { return strings.Compare(a.authored, b.authored) })
+		clean := courses(t)
+		slices.SortStableFunc(last, func(a, b placed) int { return strings.Compare(a.authored, b.authored) })
 		for _, f := range last {
 			if f.status != "" {
 				hand(t, d, clean, f.resource(t, d))
@@ -124,32 +128,38 @@ func (s *shelf) mindful(t *rapid.T, d *Deriver) {
 	called := map[fhir.Key]bool{} // tasks
 	for _, slug := range []string{"phq-9", "gad-7", "alliance"} {
 		in := d.library.BySlug(slug)
-		line, err := in.Total().timeline(context.Background(), s, patient)
+		line, err := in.timeline(context.Background(), s, patient)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, a := range in.alerts() {
-			var runs []bool // whether somebody was asked
-			waits, going := false, false
-			for _, p := range line {
-				since := a.calls(p)
-				if len(since) == 0 {
-					going = false
-					continue
+			lines := line.lines()
+			for n, me := range line { // each with those of its course and informant
+				var runs []bool // whether somebody was asked
+				waits, going := false, false
+				for i, p := range line {
+					if lines[i] != lines[n] {
+						continue
+					}
+					since := a.calls(p)
+					if len(since) == 0 {
+						going = false
+						continue
+					}
+					task, there := s.now[a.taskOf(p.from)]
+					asked := there && status(task) != "entered-in-error"
+					called[task.Key] = true
+					waits = waits || asked && open(task)
+					if going && !begins(since) {
+						runs[len(runs)-1] = runs[len(runs)-1] || asked
+					} else {
+						runs = append(runs, asked)
+					}
+					going = true
 				}
-				task, there := s.now[a.taskOf(p.from)]
-				asked := there && status(task) != "entered-in-error"
-				called[task.Key] = true
-				waits = waits || asked && open(task)
-				if going && !begins(since) {
-					runs[len(runs)-1] = runs[len(runs)-1] || asked
-				} else {
-					runs = append(runs, asked)
+				if len(a.calls(me)) > 0 && slices.Contains(runs, false) && !waits {
+					t.Errorf("nobody was asked about a run of %s in the %s", a.slug, slug)
 				}
-				going = true
-			}
-			if slices.Contains(runs, false) && !waits {
-				t.Errorf("nobody was asked about a run of %s in the %s", a.slug, slug)
 			}
 		}
 	}

@@ -17,6 +17,9 @@ type point struct {
 	points Points
 	usCore bool
 	stored fhir.Resource
+
+	course    fhir.Key // EpisodeOfCare that it names, or its encounter; zero: none
+	informant string
 }
 
 // timeline is every score of one patient on one scale that stands, in the order of
@@ -26,17 +29,18 @@ type timeline []point
 // pageOf is how many scores are asked for at once: few clients have more.
 const pageOf = 100
 
-// timeline reads the scores of a patient on a scale. A caller who may not search
+// timeline reads the total scores of a patient. A caller who may not search
 // Observations gets none; nothing is said of the reason.
-func (s *Scale) timeline(ctx context.Context, r fhir.Reader, patient fhir.Key) (timeline, error) {
+func (in *Instrument) timeline(ctx context.Context, r fhir.Reader, patient fhir.Key) (timeline, error) {
 	if patient.IsZero() {
 		return nil, nil
 	}
+	code := in.Total().Code
 	q := fhir.Query{
 		Type: "Observation",
 		Where: []fhir.Clause{
 			{Param: "patient", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}},
-			{Param: "code", Kind: fhir.Token, Any: []fhir.Operand{{System: s.Code.System, HasSystem: true, Code: s.Code.Code}}},
+			{Param: "code", Kind: fhir.Token, Any: []fhir.Operand{{System: code.System, HasSystem: true, Code: code.Code}}},
 			{Param: "status", Kind: fhir.Token, Any: []fhir.Operand{{Code: "final"}, {Code: "amended"}, {Code: "corrected"}}},
 		},
 		Sort:  []fhir.Order{{Param: "date", Kind: fhir.Date}},
@@ -52,9 +56,14 @@ func (s *Scale) timeline(ctx context.Context, r fhir.Reader, patient fhir.Key) (
 			return nil, err
 		}
 		for _, e := range set.Entries {
-			if p, ok := s.pointOf(e.Resource); ok {
-				out = append(out, p)
+			p, ok := in.pointOf(e.Resource)
+			if !ok {
+				continue
 			}
+			if err := p.place(ctx, r); err != nil {
+				return nil, err
+			}
+			out = append(out, p)
 		}
 		if set.Next == "" {
 			break
@@ -69,10 +78,19 @@ func (p point) compare(o point) int {
 	return cmp.Or(cmp.Compare(p.at, o.at), p.key.Compare(o.key))
 }
 
-// pointOf reads a score; one without a number, without a date or outside the
+// place finds the course of therapy of a score that does not name it: that of its
+// encounter.
+func (p *point) place(ctx context.Context, r fhir.Reader) (err error) {
+	if k, ok := p.stored.Root().Get("encounter").Ref(); ok && p.course.IsZero() {
+		p.course, err = episodeOf(ctx, r, k)
+	}
+	return err
+}
+
+// pointOf reads a total score; one without a number, without a date or outside the
 // scale's range is none to compare with.
-func (s *Scale) pointOf(r fhir.Resource) (point, bool) {
-	root := r.Root()
+func (in *Instrument) pointOf(r fhir.Resource) (point, bool) {
+	root, s := r.Root(), in.Total()
 	v := root.At("valueQuantity", "value")
 	for _, name := range []string{"valueInteger", "valueDecimal"} {
 		if !v.Exists() {
@@ -83,7 +101,7 @@ func (s *Scale) pointOf(r fhir.Resource) (point, bool) {
 	if err != nil || n.Cmp(s.Low) < 0 || n.Cmp(s.High) > 0 {
 		return point{}, false
 	}
-	p := point{key: r.Key, date: root.Get("effectiveDateTime").Text(), points: n, usCore: claims(root, usCoreSurvey), stored: r}
+	p := point{key: r.Key, date: root.Get("effectiveDateTime").Text(), points: n, usCore: claims(root, usCoreSurvey), stored: r, course: Course(r), informant: in.informantOf(root)}
 	var ok bool
 	if p.at, ok = momentOf(p.date); !ok {
 		return point{}, false
@@ -106,28 +124,57 @@ func (t timeline) without(k fhir.Key) timeline {
 	return slices.DeleteFunc(slices.Clone(t), func(p point) bool { return p.key == k })
 }
 
-// find returns a score of the timeline, nil if it is not there.
-func (t timeline) find(k fhir.Key) *point {
-	i := slices.IndexFunc(t, func(p point) bool { return p.key == k })
-	if i < 0 {
-		return nil
-	}
-	return &t[i]
+// index finds a score of the timeline; -1: it is not there.
+func (t timeline) index(k fhir.Key) int {
+	return slices.IndexFunc(t, func(p point) bool { return p.key == k })
 }
 
-// earlier returns the scores that a response is set against: those of its course of
-// therapy before it.
-func (t timeline) earlier(c course, at int64) timeline {
-	i := slices.IndexFunc(t, func(p point) bool { return p.at >= c.from })
-	if i < 0 {
-		return nil
+// running returns the course of therapy that an informant's scores before a moment
+// named last.
+func (t timeline) running(informant string, at int64) (k fhir.Key) {
+	for _, p := range t {
+		if p.at >= at {
+			break
+		}
+		if p.informant == informant && !p.course.IsZero() {
+			k = p.course
+		}
 	}
-	t = t[i:]
-	n := slices.IndexFunc(t, func(p point) bool { return p.at >= at })
-	if n < 0 {
-		return t
+	return k
+}
+
+// line is what the scores that are looked at together have in common.
+type line struct {
+	course    fhir.Key
+	informant string
+}
+
+// lines says of each score in which line it stands; one that names no course, in that of
+// the course that was named last before it.
+func (t timeline) lines() []line {
+	out := make([]line, len(t))
+	running := map[string]fhir.Key{}
+	for i, p := range t {
+		if !p.course.IsZero() {
+			running[p.informant] = p.course
+		}
+		out[i] = line{running[p.informant], p.informant}
 	}
-	return t[:n]
+	return out
+}
+
+// earlier returns the scores before a moment that belong to a course of therapy and to
+// an informant. What names no course belongs by its time.
+func (t timeline) earlier(c course, informant string, at int64) (out timeline) {
+	for _, p := range t {
+		if p.at >= at {
+			break
+		}
+		if p.informant == informant && (p.course == c.key || p.course.IsZero()) && (!p.course.IsZero() || p.at >= c.from) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // compared is what a score comes to beside earlier ones.

@@ -44,9 +44,11 @@ func TestTheOfficialValidatorFindsNoError(t *testing.T) {
 	eachExample(t, func(t *testing.T, in *Instrument, w worked) {
 		n++
 		s := newShelf()
+		// Who else answers is told by an extension whose definition is package mapping's.
+		source := map[string]fhir.Key{"self": patient, "parent": {Type: "RelatedPerson", ID: "mother"}, "practitioner": therapist1}[in.Subject]
 		for i, profiles := range [][]string{nil, {usCoreResponse}} {
 			qr, err := in.Response(w.Answers, Occasion{
-				ID: fmt.Sprintf("r%d-%d", n, i), Subject: patient, Author: therapist1, Source: patient, Encounter: fhir.Key{Type: "Encounter", ID: "e1"},
+				ID: fmt.Sprintf("r%d-%d", n, i), Subject: patient, Author: therapist1, Source: source, Encounter: fhir.Key{Type: "Encounter", ID: "e1"},
 				Authored: fmt.Sprintf("2026-03-%02dT10:00:00+01:00", 2+i), Profiles: profiles, Security: []*fhir.Object{fhir.Coding(confidentiality, "R", "")},
 			})
 			if err != nil {
@@ -58,11 +60,14 @@ func TestTheOfficialValidatorFindsNoError(t *testing.T) {
 			write(out, derive(t, s, qr)...)
 		}
 	})
-	// What changes call for: a deterioration, a drop below the own mean.
+	// What changes call for: a deterioration, a relapse, a drop below the own mean.
 	d, s := NewDeriver(library(t)), newShelf()
-	series := []form{phq("p1", "2026-01-05", "000000000"), phq("p2", "2026-01-12", "222222220")}
+	var series []placed
+	for _, f := range []form{phq("p1", "2026-01-05", "000000000"), phq("p2", "2026-01-12", "222222220"), phq("p3", "2026-01-19", "000000000"), phq("p4", "2026-01-26", "222222220")} {
+		series = append(series, placed{form: f, episode: "one", by: "RelatedPerson/mother"})
+	}
 	for i, digits := range []string{"9999", "9999", "9999", "2222"} {
-		series = append(series, check(fmt.Sprintf("a%d", i), fmt.Sprintf("2026-01-%02d", i+1), digits))
+		series = append(series, placed{form: check(fmt.Sprintf("a%d", i), fmt.Sprintf("2026-01-%02d", i+1), digits)})
 	}
 	for _, f := range series {
 		qr := f.resource(t, d)

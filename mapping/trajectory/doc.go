@@ -13,6 +13,10 @@
 // response is corrected. What the caller may not see is not there: a phase, a score
 // or an appointment that is missing leaves no trace.
 //
+// A series has one informant, so that a parent's answers are no change of the client's.
+// Courses of therapy are lines of their own, be they one after another or side by side; a
+// line is what the stored scores say they are measured from.
+//
 // The picture is drawn here, in plain SVG with presentation attributes alone: no
 // script, no style sheet, no font to fetch, so that it may be shown under the
 // strictest content security policy and saved as a file. It is in greys, and tells

@@ -42,13 +42,18 @@ func (t *Trajectory) picture(slug string) *picture {
 			told = append(told, *s)
 		}
 	}
+	for _, s := range t.Series { // what others answered has no room in the picture
+		if slices.ContainsFunc(shown, func(o *Series) bool { return o.Instrument == s.Instrument && o.Informant != s.Informant }) {
+			told = append(told, s)
+		}
+	}
 	p.desc = t.told(told)
 	if main == nil {
 		p.title = "Scores over time: there are none"
 		p.put(text("There are no scores to draw.", p.width/2, p.height/2, bodySize, 0.5, false))
 		return p
 	}
-	p.title = main.Title + " over time"
+	p.title = main.name() + " over time"
 	p.put(text(fitted(p.title, titleSize, true, p.width-2*margin), margin, 26, titleSize, 0, true))
 	p.put(text(fitted(main.summary(), bodySize, false, p.width-2*margin), margin, 44, bodySize, 0, false))
 
@@ -75,7 +80,7 @@ func (t *Trajectory) picture(slug string) *picture {
 	d.panel(main, area)
 	if alliance != nil {
 		d.panel(alliance, below)
-		p.put(text(fitted(fmt.Sprintf("%s, %s to %s, %s is better", alliance.Title, alliance.Low, alliance.High, alliance.better()), smallSize, true, plotRight-plotLeft), plotLeft, below.top-7, smallSize, 0, true))
+		p.put(text(fitted(fmt.Sprintf("%s, %s to %s, %s is better", alliance.name(), alliance.Low, alliance.High, alliance.better()), smallSize, true, plotRight-plotLeft), plotLeft, below.top-7, smallSize, 0, true))
 	}
 	d.grid(area, below, bottom)
 	d.dates(bottom, axis)
@@ -97,7 +102,9 @@ func (t *Trajectory) chosen(slug string) (main, alliance *Series) {
 		s := &t.Series[i]
 		switch {
 		case s.OwnMean && s.Instrument != slug:
-			alliance = s
+			if alliance == nil {
+				alliance = s
+			}
 		case main == nil && (slug == "" || s.Instrument == slug):
 			main = s
 		}

@@ -83,21 +83,20 @@ func (s *Series) markerOf(p Point, plain shape) marker {
 // series draws the line through the scores of each course of therapy, and the markers.
 func (d *drawing) series(s *Series, b box, plain shape) {
 	sc := s.scaleIn(b)
-	var run []float64
-	flush := func() {
-		if len(run) > 2 {
+	var begun []string
+	runs := map[string][]float64{}
+	for _, p := range s.Points {
+		if runs[p.line] == nil {
+			begun = append(begun, p.line)
+		}
+		runs[p.line] = append(runs[p.line], d.x(p.day), sc.y(number(p.Score)))
+	}
+	for _, line := range begun {
+		if run := runs[line]; len(run) > 2 {
 			d.path(false, "none", ink, 1.75, run...)
 			d.keepClear(run)
 		}
-		run = nil
 	}
-	for _, p := range s.Points {
-		if p.SinceFirst == nil && !s.OwnMean {
-			flush() // a course of therapy begins
-		}
-		run = append(run, d.x(p.day), sc.y(number(p.Score)))
-	}
-	flush()
 	for _, p := range s.Points {
 		m := s.markerOf(p, plain)
 		x, y := d.x(p.day), sc.y(number(p.Score))

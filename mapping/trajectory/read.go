@@ -17,7 +17,7 @@ type Trajectory struct {
 	Client      string       `json:"client"` // Patient/id
 	AsOf        string       `json:"asOf"`   // day
 	Story       string       `json:"story"`  // the whole in words
-	Series      []Series     `json:"series"` // those with the most scores first, alliance last
+	Series      []Series     `json:"series"` // those with the most scores first, other informants after them, alliance last
 	Phases      []Phase      `json:"phases"`
 	Adjustments []Adjustment `json:"adjustments"`
 	NoShows     []string     `json:"noShows"` // days
@@ -25,9 +25,10 @@ type Trajectory struct {
 	asOf time.Time
 }
 
-// Series is the scores of one instrument.
+// Series is the scores of one instrument by one informant.
 type Series struct {
-	Instrument string             `json:"instrument"` // slug
+	Instrument string             `json:"instrument"`          // slug
+	Informant  string             `json:"informant,omitempty"` // who answered, where that is not whom the questionnaire is for: see [instrument.Instrument.Informant]
 	Title      string             `json:"title"`
 	Story      string             `json:"story"`
 	Low        instrument.Points  `json:"low"`
@@ -54,7 +55,8 @@ type Band struct {
 type Point struct {
 	Observation string             `json:"observation"`
 	Response    string             `json:"response,omitempty"`
-	Date        string             `json:"date"` // as it was said
+	Course      string             `json:"course,omitempty"` // EpisodeOfCare/id, where it is said
+	Date        string             `json:"date"`             // as it was said
 	Score       instrument.Points  `json:"score"`
 	Band        string             `json:"band,omitempty"`
 	SinceFirst  *instrument.Points `json:"sinceFirst,omitempty"`
@@ -65,6 +67,7 @@ type Point struct {
 
 	day  time.Time
 	base fhir.Key // that SinceFirst is measured from
+	line string   // Observation/id with which its course begins
 }
 
 // Ask says what is to be told.
@@ -94,7 +97,7 @@ func Read(ctx context.Context, r fhir.Reader, l *instrument.Library, client fhir
 	}
 	t := &Trajectory{Client: client.String(), asOf: dayIn(a.Now, a.Zone), Phases: []Phase{}, Adjustments: []Adjustment{}, NoShows: []string{}, Series: []Series{}}
 	t.AsOf = t.asOf.Format(time.DateOnly)
-	g := gatherer{Reader: r, library: l, zone: a.Zone, series: map[*instrument.Instrument]*Series{}}
+	g := gatherer{Reader: r, library: l, zone: a.Zone, series: map[of]*Series{}}
 	// Scores first: who may not ask for any is told so before anything is looked up.
 	if err := g.scores(ctx, client); err != nil {
 		return nil, err
@@ -118,10 +121,8 @@ func Read(ctx context.Context, r fhir.Reader, l *instrument.Library, client fhir
 		}
 	}
 	slices.SortFunc(t.Series, func(a, b Series) int {
-		if a.OwnMean != b.OwnMean {
-			return cmp.Compare(yes(a.OwnMean), yes(b.OwnMean))
-		}
-		return cmp.Or(cmp.Compare(len(b.Points), len(a.Points)), strings.Compare(a.Instrument, b.Instrument))
+		return cmp.Or(cmp.Compare(yes(a.OwnMean), yes(b.OwnMean)), cmp.Compare(yes(a.Informant != ""), yes(b.Informant != "")),
+			cmp.Compare(len(b.Points), len(a.Points)), strings.Compare(a.Instrument, b.Instrument), strings.Compare(a.Informant, b.Informant))
 	})
 	for i := range t.Series {
 		t.Series[i].Story = t.Series[i].story()
@@ -142,7 +143,13 @@ type gatherer struct {
 	fhir.Reader
 	library *instrument.Library
 	zone    *time.Location
-	series  map[*instrument.Instrument]*Series
+	series  map[of]*Series
+}
+
+// of is what a series is of.
+type of struct {
+	*instrument.Instrument
+	informant string
 }
 
 // each walks over all matches.
@@ -198,10 +205,14 @@ func (g *gatherer) scores(ctx context.Context, client fhir.Key) error {
 		if n++; n > maxScores {
 			return &fhir.Error{Code: fhir.TooCostly, Detail: "There are too many scores for one answer; search the Observations by date."}
 		}
-		s := g.series[in]
+		k := of{in, in.Informant(o)}
+		s := g.series[k]
 		if s == nil {
 			s = seriesOf(in)
-			g.series[in] = s
+			if k.informant != in.Subject {
+				s.Informant = k.informant
+			}
+			g.series[k] = s
 		}
 		s.Points = append(s.Points, p)
 		return nil
@@ -269,7 +280,7 @@ func (g *gatherer) named(canonical string) *instrument.Instrument {
 // point reads a score; one without a number, a date or within no range is none.
 func (g *gatherer) point(o fhir.Resource, in *instrument.Instrument) (p Point, ok bool) {
 	root := o.Root()
-	p = Point{Observation: o.Key.String(), Date: root.Get("effectiveDateTime").Text()}
+	p = Point{Observation: o.Key.String(), Course: instrument.Course(o).String(), Date: root.Get("effectiveDateTime").Text()}
 	v := root.At("valueQuantity", "value")
 	for _, name := range []string{"valueInteger", "valueDecimal"} {
 		if !v.Exists() {
@@ -331,20 +342,30 @@ func marksIn(c fhir.Node) (out []string) {
 	return out
 }
 
-// finish sorts the points and finds the baseline of the latest course of therapy: the
-// score that the last ones say they are measured from.
+// finish sorts the points, finds with which score the course of each begins, and the
+// baseline of the latest: what the last ones say they are measured from.
 func (s *Series) finish() {
-	s.Baseline = ""
 	slices.SortStableFunc(s.Points, func(a, b Point) int {
 		return cmp.Or(a.day.Compare(b.day), strings.Compare(a.Date, b.Date), strings.Compare(a.Observation, b.Observation))
 	})
-	for _, p := range slices.Backward(s.Points) {
-		if p.SinceFirst == nil {
-			s.Baseline = p.Observation
-			break
+	for i := range s.Points {
+		p := &s.Points[i]
+		first := s.index(p.base.String())
+		switch {
+		case p.SinceFirst == nil:
+			p.line = p.Observation
+		case p.base.IsZero() && i > 0:
+			p.line = s.Points[i-1].line
+		case first >= 0 && first < i:
+			p.line = s.Points[first].line
+		default:
+			p.line = p.base.String() // it is not seen
 		}
-		if s.index(p.base.String()) >= 0 {
-			s.Baseline = p.base.String()
+	}
+	s.Baseline = ""
+	for _, p := range slices.Backward(s.Points) {
+		if s.index(p.line) >= 0 {
+			s.Baseline = p.line
 			break
 		}
 	}

@@ -100,6 +100,26 @@ func (c *clinic) put(bodies ...string) {
 // answered stores a response to the PHQ-9 with this score, and its score.
 func (c *clinic) answered(id, client, authored, status string, score int) {
 	c.Helper()
+	c.put(string(c.response(id, client, authored, status, score).Body()))
+}
+
+// within is answered of a course of therapy, and by somebody.
+func (c *clinic) within(id, authored string, score int, course, answeredBy string) {
+	c.Helper()
+	r := c.response(id, "ida", authored, "completed", score)
+	says := `{"url":"http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare","valueReference":{"reference":"EpisodeOfCare/` + course + `"}}`
+	if answeredBy != "" {
+		says += `,{"url":"https://rapport.example/fhir/StructureDefinition/response-answered-by","valueCode":"` + answeredBy + `"}`
+	}
+	r, err := r.Apply(fhir.Add(r.Root(), []byte(`"extension":[`+says+`]`)))
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.put(string(r.Body()))
+}
+
+func (c *clinic) response(id, client, authored, status string, score int) fhir.Resource {
+	c.Helper()
 	in := library(c).BySlug("phq-9")
 	answers := instrument.Answers{}
 	for i := range 9 {
@@ -114,7 +134,7 @@ func (c *clinic) answered(id, client, authored, status string, score int) {
 	if err != nil {
 		c.Fatal(err)
 	}
-	c.put(string(r.Body()))
+	return r
 }
 
 func (c *clinic) read(g fhir.Gate, client string, a Ask) (t *Trajectory, err error) {
@@ -270,5 +290,50 @@ func TestARelapseIsToldAndMarkedAsCorrectionsHaveIt(t *testing.T) {
 	c.answered("r2", "ida", "2026-02-02", "amended", 18)
 	if got, err = c.read(c.gate(policy.Therapist, "mira"), "ida", Ask{}); err != nil || strings.Contains(got.Story, "Reliably worse") || read(t, got.SVG("")).says("reliably worse than the last") {
 		t.Errorf("%v %s", err, got.Story)
+	}
+}
+
+func TestCoursesSideBySideAreLinesOfTheirOwn(t *testing.T) {
+	c := newClinic(t)
+	c.put(`{"resourceType":"EpisodeOfCare","id":"group","status":"active","patient":{"reference":"Patient/ida"},"careManager":{"reference":"Practitioner/mira"},"period":{"start":"2026-01-05"}}`)
+	c.within("r1", "2026-01-12", 20, "course-ida", "")
+	c.within("r2", "2026-01-13", 9, "group", "")
+	c.within("r3", "2026-02-12", 18, "course-ida", "")
+	c.within("r4", "2026-02-13", 10, "group", "")
+	got, err := c.read(c.gate(policy.Therapist, "mira"), "ida", Ask{})
+	if err != nil || len(got.Series) != 1 {
+		t.Fatalf("%v %+v", err, got)
+	}
+	s := got.Series[0]
+	last := s.Points[3]
+	if s.Baseline != s.Points[1].Observation || last.Course != "EpisodeOfCare/group" || last.SinceFirst.String() != "1" || len(s.Points[1].Marks) != 0 {
+		t.Errorf("%+v", s)
+	}
+	if want := "4 scores from 12 January 2026 to 13 February 2026, in 2 courses of therapy. Baseline 9 (mild) on 13 January 2026."; !strings.Contains(got.Story, want) {
+		t.Errorf("told:\n%s\nwant:\n%s", got.Story, want)
+	}
+	if n := strings.Count(string(got.SVG("")), `fill="none" stroke="#111" stroke-width="1.75"`); n != 2 {
+		t.Errorf("%d lines", n)
+	}
+}
+
+func TestWhatAnotherAnsweredIsASeriesOfItsOwn(t *testing.T) {
+	c := newClinic(t)
+	c.within("r1", "2026-01-12", 20, "course-ida", "")
+	c.within("r2", "2026-01-13", 6, "course-ida", "parent")
+	c.within("r3", "2026-02-12", 18, "course-ida", "client")
+	c.within("r4", "2026-02-13", 17, "course-ida", "parent")
+	c.within("r5", "2026-02-14", 17, "course-ida", "parent")
+	got, err := c.read(c.gate(policy.Therapist, "mira"), "ida", Ask{})
+	if err != nil || len(got.Series) != 2 {
+		t.Fatalf("%v %+v", err, got)
+	}
+	own, parents := got.Series[0], got.Series[1]
+	if own.Informant != "" || len(own.Points) != 2 || own.Points[1].SinceFirst.String() != "-2" || parents.Informant != "parent" || parents.Points[1].SinceFirst.String() != "11" {
+		t.Errorf("%+v\n%+v", own, parents)
+	}
+	told := "Patient Health Questionnaire 9 (PHQ-9), answered by a parent, range 0 to 27, higher is worse: 3 scores"
+	if d := read(t, got.SVG("")); !strings.Contains(got.Story, told) || !strings.Contains(d.desc, told) || d.says("6") || !d.says("18") {
+		t.Errorf("%s", d.desc)
 	}
 }

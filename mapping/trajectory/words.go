@@ -19,6 +19,22 @@ var phaseNames = map[string]string{
 
 func (p Phase) name() string { return cmp.Or(phaseNames[p.Phase], p.Phase) }
 
+// name is the title, and who answered where that is not whom it is for.
+func (s *Series) name() string {
+	switch s.Informant {
+	case "":
+		return s.Title
+	case "self":
+		return s.Title + ", answered by the client"
+	case "parent", "practitioner":
+		return s.Title + ", answered by a " + s.Informant
+	}
+	if strings.HasPrefix(s.Informant, "RelatedPerson/") {
+		return s.Title + ", answered by a relative"
+	}
+	return s.Title + ", answered by somebody else"
+}
+
 // story tells a series: where it began, where it is, what that amounts to.
 func (s *Series) story() string {
 	if len(s.Points) == 0 {
@@ -26,12 +42,16 @@ func (s *Series) story() string {
 	}
 	first, last := s.Points[0], s.Points[len(s.Points)-1]
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, range %s to %s, %s is worse: ", s.Title, s.Low, s.High, s.Worse)
+	fmt.Fprintf(&b, "%s, range %s to %s, %s is worse: ", s.name(), s.Low, s.High, s.Worse)
 	if len(s.Points) == 1 {
 		fmt.Fprintf(&b, "one score, %s, on %s.", said(last), first.day.Format(longDay))
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%d scores from %s to %s. ", len(s.Points), first.day.Format(longDay), last.day.Format(longDay))
+	fmt.Fprintf(&b, "%d scores from %s to %s", len(s.Points), first.day.Format(longDay), last.day.Format(longDay))
+	if n := s.courses(); n > 1 {
+		fmt.Fprintf(&b, ", in %d courses of therapy", n)
+	}
+	b.WriteString(". ")
 	if base := s.baseline(); base != nil {
 		fmt.Fprintf(&b, "Baseline %s on %s. ", said(*base), base.day.Format(longDay))
 	}
@@ -72,6 +92,17 @@ func (s *Series) story() string {
 		b.WriteString(" A drop below the client's own mean on " + when + ".")
 	}
 	return b.String()
+}
+
+// courses counts the courses of therapy that scores name.
+func (s *Series) courses() int {
+	named := map[string]bool{}
+	for _, p := range s.Points {
+		if p.Course != "" {
+			named[p.Course] = true
+		}
+	}
+	return len(named)
 }
 
 // markNames are what a change amounts to, in words.

@@ -1,0 +1,229 @@
+package instrument
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rapport/fhir"
+)
+
+// placed is a form that says more of itself.
+type placed struct {
+	form
+	episode string // id; "": none is named
+	session string // Encounter/id
+	by      string // "client", "parent", "practitioner", or a RelatedPerson/id
+}
+
+func (p placed) resource(t testing.TB, d *Deriver) fhir.Resource {
+	t.Helper()
+	o := Occasion{ID: p.id, Status: p.status, Authored: p.authored, Author: therapist1}
+	if p.session != "" {
+		o.Encounter = fhir.Key{Type: "Encounter", ID: p.session}
+	}
+	var says []string
+	if p.episode != "" {
+		says = append(says, `{"url":"`+episodeURL+`","valueReference":{"reference":"EpisodeOfCare/`+p.episode+`"}}`)
+	}
+	switch k, is := fhir.ParseKey(p.by); {
+	case is:
+		o.Source = k
+	case p.by == "client":
+		o.Source = patient
+	case p.by == "practitioner":
+		o.Source = therapist1
+	case p.by != "":
+		says = append(says, `{"url":"`+answeredByURL+`","valueCode":"`+p.by+`"}`)
+	}
+	r := response(t, d.library.BySlug(p.instrument), p.digits, o)
+	if len(says) == 0 {
+		return r
+	}
+	r, err := r.Apply(fhir.Add(r.Root(), []byte(`"extension":[`+strings.Join(says, ",")+`]`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// courses are two that run side by side, and one that begins later.
+func courses(t testing.TB) *shelf {
+	return newShelf(
+		parse(t, `{"resourceType":"EpisodeOfCare","id":"one","period":{"start":"2026-01-05"}}`),
+		parse(t, `{"resourceType":"EpisodeOfCare","id":"two","period":{"start":"2026-01-05"}}`),
+		parse(t, `{"resourceType":"EpisodeOfCare","id":"next","period":{"start":"2026-03-20"}}`),
+		parse(t, `{"resourceType":"Encounter","id":"in-one","episodeOfCare":[{"reference":"EpisodeOfCare/one"}]}`),
+	)
+}
+
+// scored is a PHQ-9 of so many points.
+func scored(id, authored string, points int) form {
+	digits := ""
+	for range 8 {
+		n := min(points, 3)
+		digits, points = digits+string(rune('0'+n)), points-n
+	}
+	return phq(id, authored, digits+"0")
+}
+
+func TestAScoreIsComparedWithinItsCourseOfTherapyAndWithTheSameInformantAlone(t *testing.T) {
+	d := NewDeriver(library(t))
+	in := func(episode string, f form) placed { return placed{form: f, episode: episode} }
+	by := func(who string, f form) placed { return placed{form: f, by: who} }
+	for name, x := range map[string]struct {
+		given  []placed
+		want   map[string]string // changes of the last
+		raised []string
+	}{
+		"another course at the same time": {
+			[]placed{in("one", scored("a", "2026-01-10", 5)), in("two", scored("b", "2026-02-01", 20))}, map[string]string{}, nil},
+		"two courses, turn about": {
+			[]placed{in("one", scored("a", "2026-01-10", 20)), in("two", scored("b", "2026-01-11", 3)), in("one", scored("c", "2026-02-10", 18)), in("two", scored("d", "2026-02-11", 4))},
+			map[string]string{"since-first": "1 no-reliable-change"}, nil},
+		"the course before ended a few days ago": {
+			[]placed{in("one", scored("a", "2026-03-15", 6)), in("next", scored("b", "2026-03-21", 17))}, map[string]string{}, nil},
+		"what names no course and lies two weeks before counts": {
+			[]placed{in("", scored("a", "2026-03-10", 6)), in("next", scored("b", "2026-03-21", 17))},
+			map[string]string{"since-first": "11 reliable-deterioration"}, []string{"b urgent review-change"}},
+		"what names no course and lies earlier does not": {
+			[]placed{in("", scored("a", "2026-03-01", 6)), in("next", scored("b", "2026-03-21", 17))}, map[string]string{}, nil},
+		"what names the course counts, whenever it was": {
+			[]placed{in("next", scored("a", "2026-03-01", 6)), in("next", scored("b", "2026-03-21", 17))},
+			map[string]string{"since-first": "11 reliable-deterioration"}, []string{"b urgent review-change"}},
+		"the session says the course": {
+			[]placed{{form: scored("a", "2026-01-10", 6), session: "in-one"}, in("two", scored("b", "2026-01-20", 20)), in("one", scored("c", "2026-02-10", 7))},
+			map[string]string{"since-first": "1 no-reliable-change"}, nil},
+		"what names none belongs to the course that was last": {
+			[]placed{in("one", scored("a", "2026-01-10", 6)), in("next", scored("b", "2026-03-21", 17)), in("", scored("c", "2026-04-01", 18))},
+			map[string]string{"since-first": "1 no-reliable-change"}, nil},
+		"a parent's answers are no measure of the client's": {
+			[]placed{by("client", scored("a", "2026-01-10", 6)), by("parent", scored("b", "2026-02-01", 17))}, map[string]string{}, nil},
+		"nor the client's of a parent's": {
+			[]placed{by("client", scored("a", "2026-01-10", 6)), by("parent", scored("b", "2026-02-01", 17)), by("client", scored("c", "2026-02-02", 7))},
+			map[string]string{"since-first": "1 no-reliable-change"}, nil},
+		"nothing said is whom the questionnaire is for": {
+			[]placed{by("", scored("a", "2026-01-10", 6)), by("client", scored("b", "2026-02-01", 7))},
+			map[string]string{"since-first": "1 no-reliable-change"}, nil},
+		"two parents are two informants": {
+			[]placed{by("RelatedPerson/mother", scored("a", "2026-01-10", 6)), by("RelatedPerson/father", scored("b", "2026-02-01", 17)), by("RelatedPerson/mother", scored("c", "2026-02-02", 8))},
+			map[string]string{"since-first": "2 no-reliable-change"}, nil},
+		"what a therapist notes is theirs": {
+			[]placed{by("practitioner", scored("a", "2026-01-10", 6)), by("client", scored("b", "2026-02-01", 17)), by("practitioner", scored("c", "2026-02-02", 8))},
+			map[string]string{"since-first": "2 no-reliable-change"}, nil},
+		"a task of one course does not stand for another": {
+			[]placed{in("one", scored("a", "2026-01-10", 6)), in("two", scored("b", "2026-01-10", 6)), in("one", scored("c", "2026-02-01", 17)), in("two", scored("d", "2026-02-02", 17))},
+			map[string]string{"since-first": "11 reliable-deterioration"}, []string{"c urgent review-change", "d urgent review-change"}},
+		"nor one of an informant for another": {
+			[]placed{by("client", scored("a", "2026-01-10", 6)), by("parent", scored("b", "2026-01-10", 6)), by("client", scored("c", "2026-02-01", 17)), by("parent", scored("d", "2026-02-02", 17))},
+			map[string]string{"since-first": "11 reliable-deterioration"}, []string{"c urgent review-change", "d urgent review-change"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := courses(t)
+			var last fhir.Resource
+			for _, p := range x.given {
+				last = p.resource(t, d)
+				hand(t, d, s, last)
+			}
+			if diff := cmp.Diff(x.want, changes(s.now[scoreKey(last.Key)])); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(x.raised, s.raised()); diff != "" {
+				t.Error(diff)
+			}
+			f, err := d.library.Feedback(t.Context(), s, last, nil)
+			if err != nil || (f.First == nil) != (len(x.want) == 0) {
+				t.Errorf("told: %+v, %v", f.First, err)
+			}
+			if f.First != nil && f.First.Class == ReliableDeterioration && !strings.Contains(f.First.Task, s.taskOf(last.Key)) {
+				t.Errorf("told of the task %s", f.First.Task)
+			}
+		})
+	}
+}
+
+// taskOf is the id of the task of a deterioration, "" where there is none.
+func (s *shelf) taskOf(response fhir.Key) string {
+	return s.now[alert{slug: "deterioration"}.taskOf(response)].ID
+}
+
+func TestACorrectedCourseOrInformantMovesWhatIsCompared(t *testing.T) {
+	d := NewDeriver(library(t))
+	b := scored("b", "2026-02-01", 17)
+	b.status = "amended"
+	for name, x := range map[string]struct {
+		then placed
+		want map[string]string // changes of c
+	}{
+		"as it was":             {placed{form: b, episode: "one", by: "client"}, map[string]string{"since-first": "1 no-reliable-change", "since-last": "-10 reliable-improvement reliable-recovery"}},
+		"it was another course": {placed{form: b, episode: "two", by: "client"}, map[string]string{"since-first": "1 no-reliable-change"}},
+		"a parent answered":     {placed{form: b, episode: "one", by: "parent"}, map[string]string{"since-first": "1 no-reliable-change"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := courses(t)
+			for _, f := range []form{scored("a", "2026-01-10", 6), scored("b", "2026-02-01", 17), scored("c", "2026-02-20", 7)} {
+				hand(t, d, s, placed{form: f, episode: "one", by: "client"}.resource(t, d))
+			}
+			hand(t, d, s, x.then.resource(t, d))
+			if diff := cmp.Diff(x.want, changes(s.now[scoreKey(form{id: "c"}.key())])); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTheMeanOfChecksIsThatOfTheirOwnCourse(t *testing.T) {
+	d := NewDeriver(library(t))
+	s := courses(t)
+	for i, x := range []struct{ episode, digits string }{{"one", "9999"}, {"two", "3333"}, {"one", "9999"}, {"two", "3333"}, {"one", "9999"}, {"two", "3333"}, {"two", "3333"}} {
+		last := placed{form: check("r"+string(rune('0'+i)), "2026-01-1"+string(rune('0'+i)), x.digits), episode: x.episode}
+		hand(t, d, s, last.resource(t, d))
+		if i == 6 {
+			if got := changes(s.now[scoreKey(last.key())])["since-own-mean"]; got != "0" {
+				t.Errorf("the mean is another's too: %s", got)
+			}
+		}
+	}
+	if got := s.raised(); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestAScoreSaysItsCourseAndWhoAnswered(t *testing.T) {
+	d := NewDeriver(library(t))
+	for name, x := range map[string]struct {
+		placed
+		course, answeredBy string
+		performers         string
+	}{
+		"as a client answers":        {placed{by: "client"}, "", "", "Practitioner/t1"},
+		"in a course":                {placed{episode: "one"}, "EpisodeOfCare/one", "", "Practitioner/t1"},
+		"in a session of a course":   {placed{session: "in-one"}, "EpisodeOfCare/one", "", "Practitioner/t1"},
+		"answered by a parent":       {placed{by: "parent"}, "", "parent", "Practitioner/t1"},
+		"answered by a practitioner": {placed{by: "practitioner"}, "", "practitioner", "Practitioner/t1"},
+		"answered by somebody":       {placed{by: "RelatedPerson/mother"}, "", "", "Practitioner/t1 RelatedPerson/mother"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x.form = scored("a", "2026-01-10", 6)
+			s := courses(t)
+			root := hand(t, d, s, x.resource(t, d))[0].Root()
+			course, answeredBy := "", ""
+			for e := range root.Get("extension").Elements() {
+				switch e.Get("url").Text() {
+				case episodeURL:
+					course = e.At("valueReference", "reference").Text()
+				case answeredByURL:
+					answeredBy = e.Get("valueCode").Text()
+				}
+			}
+			var performers []string
+			for p := range root.Get("performer").Elements() {
+				performers = append(performers, p.Get("reference").Text())
+			}
+			if course != x.course || answeredBy != x.answeredBy || strings.Join(performers, " ") != x.performers {
+				t.Errorf("%q, %q, %v", course, answeredBy, performers)
+			}
+		})
+	}
+}
