@@ -12,13 +12,11 @@ import (
 // last returns the last response of a client to an instrument, nil for none. What is
 // dated in the future is none: a mistyped year would silence the plan for ever.
 func (u *Rules) last(ctx context.Context, r fhir.Reader, patient fhir.Key, in *instrument.Instrument, now time.Time) (out *Answer, err error) {
-	until := func(param string) fhir.Clause {
-		end := midnight(now.In(u.zone())).AddDate(0, 0, 2) // whatever the zone it was told in
-		return when(param, fhir.Lt, end)
-	}
+	today := midnight(now.In(u.zone()))
+	until := func(param string) fhir.Clause { return until(param, today) }
 	take := func(e fhir.Entry, date string) bool {
 		d, ok := dayOf(date, u.zone())
-		if !ok || d.After(midnight(now.In(u.zone()))) {
+		if !ok || d.After(today) {
 			return true
 		}
 		if out == nil || d.After(out.day) {
@@ -69,15 +67,15 @@ func states(o fhir.Resource, in *instrument.Instrument) bool {
 	return false
 }
 
-// answers counts the responses since a day.
-func (u *Rules) answers(ctx context.Context, r fhir.Reader, patient fhir.Key, in *instrument.Instrument, from time.Time) (n int, err error) {
+// answers counts the responses from a day until today.
+func (u *Rules) answers(ctx context.Context, r fhir.Reader, patient fhir.Key, in *instrument.Instrument, from, today time.Time) (n int, err error) {
 	q := fhir.Query{
 		Type:  "QuestionnaireResponse",
-		Where: []fhir.Clause{about(patient), asking(in), coded("status", "completed", "amended"), when("authored", fhir.Ge, from.AddDate(0, 0, -1))},
+		Where: []fhir.Clause{about(patient), asking(in), coded("status", "completed", "amended"), when("authored", fhir.Ge, from.AddDate(0, 0, -1)), until("authored", today)},
 		Count: spell,
 	}
 	err = each(ctx, r, q, func(e fhir.Entry) bool {
-		if d, ok := dayOf(e.Resource.Root().Get("authored").Text(), u.zone()); ok && !d.Before(from) {
+		if d, ok := dayOf(e.Resource.Root().Get("authored").Text(), u.zone()); ok && !d.Before(from) && !d.After(today) {
 			n++
 		}
 		return true
@@ -143,6 +141,11 @@ func coded(param string, codes ...string) fhir.Clause {
 		c.Any = append(c.Any, fhir.Operand{Code: k})
 	}
 	return c
+}
+
+// until bounds a search by a day, whatever the zone in which a moment of it was told.
+func until(param string, day time.Time) fhir.Clause {
+	return when(param, fhir.Lt, day.AddDate(0, 0, 2))
 }
 
 func when(param string, p fhir.Prefix, day time.Time) fhir.Clause {

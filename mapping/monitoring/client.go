@@ -201,7 +201,7 @@ func (u *Rules) asked(ctx context.Context, r fhir.Reader, plans []fhir.Resource,
 			last = it.Last.day
 		}
 		if s.count > 0 {
-			n, err := u.answers(ctx, r, it.client, in, s.from)
+			n, err := u.answers(ctx, r, it.client, in, s.from, today)
 			if err != nil {
 				return err
 			}

@@ -30,6 +30,8 @@ func TestTheFirstIsDueWhenThePhaseBeginsAndEachFurtherOneAfterTheLast(t *testing
 		"a month after the 31st":       {"phq-9 1 mo", "2026-01-01", []string{"2026-01-31"}, "2026-02-28T12:00:00Z", "ida phq-9 2026-02-28 due 0"},
 		"three days":                   {"phq-9 3 d", "2026-01-01", []string{"2026-03-01"}, "2026-03-04T00:00:00Z", "ida phq-9 2026-03-04 due 0"},
 		"an answer from the future":    {"phq-9 1 wk", "2026-03-01", []string{"2062-03-02", "2026-03-02"}, "2026-03-09T12:00:00Z", "ida phq-9 2026-03-09 due 0"},
+		"as often as is asked":         {"phq-9 1 wk 2", "2026-03-01", []string{"2026-03-02", "2026-03-03"}, "2026-03-11T12:00:00Z", ""},
+		"the future is not counted":    {"phq-9 1 wk 2", "2026-03-01", []string{"2026-03-02", "2062-03-03"}, "2026-03-11T12:00:00Z", "ida phq-9 2026-03-09 due 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newClinic(t)

@@ -144,7 +144,7 @@ type phase struct {
 	status   string // "": active
 	phase    string // "": acute
 	from, to string
-	asks     []string // "phq-9 1 wk"
+	asks     []string // "phq-9 1 wk", and how often at most: "phq-9 1 wk 4"
 }
 
 // plan stores a plan, and its phases as parts of it.
@@ -157,8 +157,12 @@ func (c *clinic) plan(id, client, status, more string, phases ...phase) {
 		for _, a := range p.asks {
 			w := strings.Fields(a)
 			in := c.rules.Library.BySlug(w[0])
+			count := ""
+			if len(w) > 3 {
+				count = `,"count":` + w[3]
+			}
 			activities = append(activities, fmt.Sprintf(
-				`{"detail":{"instantiatesCanonical":[%q],"status":"in-progress","scheduledTiming":{"repeat":{"frequency":1,"period":%s,"periodUnit":%q}}}}`, in.Canonical(), w[1], w[2]))
+				`{"detail":{"instantiatesCanonical":[%q],"status":"in-progress","scheduledTiming":{"repeat":{"frequency":1,"period":%s,"periodUnit":%q%s}}}}`, in.Canonical(), w[1], w[2], count))
 		}
 		if p.status == "" {
 			p.status = "active"
