@@ -99,3 +99,34 @@ func TestEachTenantSpeaksWithItsOwnVoice(t *testing.T) {
 		}
 	}
 }
+
+func TestAResponseDatedInTheFutureIsRefusedWhereItSaysSo(t *testing.T) {
+	o := newOffice(t).settle()
+	for name, c := range map[string]struct {
+		change [2]string // of what is posted
+		status int
+	}{
+		"a year too late":            {[2]string{"2026-03-02T11:00:00+01:00", "2027-03-02T11:00:00+01:00"}, http.StatusUnprocessableEntity},
+		"two days from now":          {[2]string{"2026-03-02T11:00:00+01:00", "2026-03-07"}, http.StatusUnprocessableEntity},
+		"next month":                 {[2]string{"2026-03-02T11:00:00+01:00", "2026-04"}, http.StatusUnprocessableEntity},
+		"this month":                 {[2]string{"2026-03-02T11:00:00+01:00", "2026-03"}, http.StatusCreated},
+		"today":                      {[2]string{"2026-03-02T11:00:00+01:00", "2026-03-05"}, http.StatusCreated},
+		"tomorrow, where it is that": {[2]string{"2026-03-02T11:00:00+01:00", "2026-03-06T01:00:00+14:00"}, http.StatusCreated},
+		"no date":                    {[2]string{`"authored":"2026-03-02T11:00:00+01:00",`, ""}, http.StatusCreated},
+		"one that is taken back":     {[2]string{`"authored":"2026-03-02T11:00:00+01:00"`, `"status":"entered-in-error","authored":"2027-03-02"`}, http.StatusCreated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := strings.Replace(phq9("f-"+strings.ReplaceAll(name, " ", "-"), "2026-03-02T11:00:00+01:00", "1111111100"), c.change[0], c.change[1], 1)
+			for _, at := range []string{"/practice/responses?dryRun=true", "/practice/responses"} {
+				r := o.send(http.MethodPost, at, body)
+				want := c.status
+				if want == http.StatusCreated && strings.HasSuffix(at, "true") {
+					want = http.StatusOK
+				}
+				if r.StatusCode != want || want == http.StatusUnprocessableEntity && !strings.Contains(string(r.body), `"/authored"`) {
+					t.Errorf("%s: %d %s", at, r.StatusCode, r.body)
+				}
+			}
+		})
+	}
+}

@@ -48,7 +48,7 @@ func newOffice(t *testing.T, seen ...*witnessed) *office {
 		Follow: func(string) ([]fhir.Follow, error) {
 			return []fhir.Follow{fhir.Deriving(instrument.NewDeriver(library))}, nil
 		},
-		Validate: validate.New(spec.R4()), Library: library,
+		Validate: validate.New(spec.R4()), Library: library, Clock: noon,
 		About: func(r fhir.Resource) []fhir.Key { return factor.FactsOf(r).Patients },
 	}}, seen...)
 	return o
@@ -284,7 +284,7 @@ func TestAChangeIsToldAsItIsStored(t *testing.T) {
 	if f := again.Feedback; again.Outcome != "unchanged" || f.SinceFirst == nil || f.SinceFirst.Change != "-16" || f.Scores[0].Score != "8" {
 		t.Errorf("%+v", f)
 	}
-	fourth := o.post("responses", phq9("r4", "2026-03-09T10:40:00+01:00", "1000000000")).Feedback
+	fourth := o.post("responses", phq9("r4", "2026-03-05T10:40:00+01:00", "1000000000")).Feedback
 	if fourth.SinceFirst == nil || fourth.SinceLast == nil || fourth.SinceFirst.Change != "-23" || fourth.SinceLast.Change != "1" {
 		t.Errorf("%+v", fourth)
 	}

@@ -3,6 +3,10 @@ package practice
 import (
 	"bytes"
 	"encoding/json"
+	"time"
+
+	"rapport/fhir"
+	"rapport/fhir/path"
 )
 
 // Response is an instrument answered, or only its scores where the source has no
@@ -36,6 +40,24 @@ func (*Response) Kind() string { return "response" }
 
 // Key implements [Record].
 func (r *Response) Key() SourceKey { return r.keyOf(r.Kind()) }
+
+// leeway is how far a clock elsewhere may be ahead: a day begins earlier in the east.
+const leeway = 24 * time.Hour
+
+// Timely refuses a response that is dated after now, which a mistyped year is: it would
+// count as the latest until its day comes. One that is taken back may say any day.
+//
+// Errors: [fhir.Value] at its pointer.
+func (r *Response) Timely(now time.Time) error {
+	at, dated := path.ParseMoment(path.DateTime, r.Authored)
+	if !dated || r.Status == "entered-in-error" {
+		return nil
+	}
+	if first, _ := at.Span(); first.After(now.Add(leeway)) {
+		return fhir.Errorf(fhir.Value, "/authored", "The response is dated in the future. Send the day on which it was answered, or leave authored out where that is not known.")
+	}
+	return nil
+}
 
 // Answers are what was answered, by item.
 type Answers map[string]string
