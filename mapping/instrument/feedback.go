@@ -13,8 +13,9 @@ import (
 type Feedback struct {
 	Instrument string        `json:"instrument"` // slug
 	Title      string        `json:"title"`
-	Response   string        `json:"response"` // QuestionnaireResponse/id
-	Scores     []ScaleFacts  `json:"scores"`   // the total first
+	Response   string        `json:"response"`          // QuestionnaireResponse/id
+	Scores     []ScaleFacts  `json:"scores"`            // the total first
+	Undated    bool          `json:"undated,omitempty"` // it says no day, so it is compared with no other
 	First      *ChangeFacts  `json:"sinceFirst,omitempty"`
 	Last       *ChangeFacts  `json:"sinceLast,omitempty"`
 	OwnMean    *OwnMeanFacts `json:"ownMean,omitempty"`
@@ -106,6 +107,8 @@ func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource,
 	}
 	w := aboutOf(qr)
 	out := Feedback{Instrument: in.Slug, Title: in.Title, Response: qr.Key.String(), informant: in.Subject}
+	_, dated := momentOf(w.authored)
+	out.Undated = !dated
 	for _, sc := range s.Scales {
 		out.Scores = append(out.Scores, in.scaleFacts(sc))
 	}

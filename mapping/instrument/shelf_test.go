@@ -135,8 +135,11 @@ func response(t testing.TB, in *Instrument, digits string, o Occasion) fhir.Reso
 	if o.Subject.IsZero() {
 		o.Subject = patient
 	}
-	if o.Authored == "" {
+	switch o.Authored {
+	case "":
 		o.Authored = "2026-03-02T10:00:00+01:00"
+	case "-": // none is said
+		o.Authored = ""
 	}
 	r, err := in.Response(a, o)
 	if err != nil {

@@ -34,6 +34,7 @@ type words struct {
 		None       string  `yaml:"none"`
 		Estimated  string  `yaml:"estimated"`
 		Only       string  `yaml:"only"`
+		Undated    string  `yaml:"undated"`
 		SinceFirst classed `yaml:"sinceFirst"`
 		SinceLast  classed `yaml:"sinceLast"`
 		OwnMean    against `yaml:"ownMean"`
@@ -45,6 +46,7 @@ type words struct {
 		Lower      string  `yaml:"lower"`
 		None       string  `yaml:"none"`
 		Only       string  `yaml:"only"`
+		Undated    string  `yaml:"undated"`
 		SinceFirst classed `yaml:"sinceFirst"`
 		SinceLast  classed `yaml:"sinceLast"`
 		Worse      string  `yaml:"worse"`
@@ -142,6 +144,8 @@ func (w *words) clinician(f *Feedback) string {
 		out = append(out, t.Estimated)
 	}
 	switch {
+	case f.Undated:
+		out = append(out, t.Undated)
 	case f.First != nil:
 		out = append(out, fill(t.SinceFirst.of(f.First), f.First.numbers()...))
 	case f.OwnMean == nil && f.Last == nil:
@@ -186,6 +190,8 @@ func (w *words) client(f *Feedback) string {
 	out := []string{t.Thanks, fill(score, numbers(f)...)}
 	last := f.between()
 	switch {
+	case f.Undated:
+		return join(append(out, t.Undated)...)
 	case f.OwnMean != nil:
 		return join(append(out, fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...))...)
 	case f.First == nil && last == nil:
@@ -299,7 +305,7 @@ func (w *words) check(file string) error {
 		}
 	}
 	c, k := w.Clinician, w.Client
-	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Estimated, c.Only, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Only, k.Worse}, "") {
+	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Estimated, c.Only, c.Undated, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Only, k.Undated, k.Worse}, "") {
 		return fmt.Errorf("%s: a text is missing", file)
 	}
 	return nil
