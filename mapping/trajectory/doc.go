@@ -17,6 +17,9 @@
 // Courses of therapy are lines of their own, be they one after another or side by side; a
 // line is what the stored scores say they are measured from.
 //
+// A score dated after the day of the trajectory is named apart and stands in no series
+// before its day: a mistyped year would be the latest for ever.
+//
 // The picture is drawn here, in plain SVG with presentation attributes alone: no
 // script, no style sheet, no font to fetch, so that it may be shown under the
 // strictest content security policy and saved as a file. It is in greys, and tells

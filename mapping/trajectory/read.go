@@ -21,8 +21,20 @@ type Trajectory struct {
 	Phases      []Phase      `json:"phases"`
 	Adjustments []Adjustment `json:"adjustments"`
 	NoShows     []string     `json:"noShows"` // days
+	Ahead       []Ahead      `json:"ahead,omitempty"`
 
 	asOf time.Time
+}
+
+// Ahead is a score that is dated after the day of the trajectory. It is none of the
+// series before its day: a mistyped year would be the latest for ever.
+type Ahead struct {
+	Instrument  string `json:"instrument"` // slug
+	Observation string `json:"observation"`
+	Date        string `json:"date"`
+
+	title string
+	day   time.Time
 }
 
 // Series is the scores of one instrument by one informant.
@@ -99,7 +111,7 @@ func Read(ctx context.Context, r fhir.Reader, l *instrument.Library, client fhir
 	t.AsOf = t.asOf.Format(time.DateOnly)
 	g := gatherer{Reader: r, library: l, zone: a.Zone, series: map[of]*Series{}}
 	// Scores first: who may not ask for any is told so before anything is looked up.
-	if err := g.scores(ctx, client); err != nil {
+	if err := g.scores(ctx, client, t); err != nil {
 		return nil, err
 	}
 	if _, err := r.Read(ctx, client); err != nil {
@@ -114,6 +126,7 @@ func Read(ctx context.Context, r fhir.Reader, l *instrument.Library, client fhir
 	if err := g.noShows(ctx, client, t); err != nil {
 		return nil, err
 	}
+	t.Ahead = slices.DeleteFunc(t.Ahead, func(x Ahead) bool { return a.Instrument != "" && x.Instrument != a.Instrument })
 	for _, s := range g.series {
 		if a.Instrument == "" || s.Instrument == a.Instrument || s.OwnMean {
 			s.finish()
@@ -187,7 +200,7 @@ func coded(param string, codes ...string) fhir.Clause {
 	return c
 }
 
-func (g *gatherer) scores(ctx context.Context, client fhir.Key) error {
+func (g *gatherer) scores(ctx context.Context, client fhir.Key, t *Trajectory) error {
 	n := 0
 	return g.each(ctx, fhir.Query{
 		Type:  "Observation",
@@ -204,6 +217,10 @@ func (g *gatherer) scores(ctx context.Context, client fhir.Key) error {
 		}
 		if n++; n > maxScores {
 			return &fhir.Error{Code: fhir.TooCostly, Detail: "There are too many scores for one answer; search the Observations by date."}
+		}
+		if p.day.After(t.asOf) {
+			t.Ahead = append(t.Ahead, Ahead{in.Slug, p.Observation, p.Date, in.Title, p.day})
+			return nil
 		}
 		k := of{in, in.Informant(o)}
 		s := g.series[k]

@@ -337,3 +337,26 @@ func TestWhatAnotherAnsweredIsASeriesOfItsOwn(t *testing.T) {
 		t.Errorf("%s", d.desc)
 	}
 }
+
+func TestAScoreDatedInTheFutureIsNotTheLatestBeforeItsDay(t *testing.T) {
+	c := settled(t)
+	c.answered("r9", "ida", "2027-03-02", "completed", 27)
+	got, err := c.read(c.gate(policy.Therapist, "mira"), "ida", Ask{})
+	if err != nil || len(got.Series) != 1 || len(got.Series[0].Points) != 3 || len(got.Ahead) != 1 || got.Ahead[0].Date != "2027-03-02" || got.Ahead[0].Instrument != "phq-9" {
+		t.Fatalf("%v %+v", err, got)
+	}
+	said := "Dated after 5 March 2026, and not counted before then: Patient Health Questionnaire 9 (PHQ-9) on 2 March 2027."
+	if !strings.Contains(got.Story, "Latest 8 (mild) on 2 March 2026") || !strings.Contains(got.Story, said) {
+		t.Error(got.Story)
+	}
+	if d := read(t, got.SVG("")); d.says("27") && d.says("Mar 2027") || !strings.Contains(d.desc, said) {
+		t.Errorf("the picture reaches into the future: %s", d.desc)
+	}
+	if got, err = c.read(c.gate(policy.Therapist, "mira"), "ida", Ask{Instrument: "gad-7"}); err != nil || len(got.Ahead) != 0 {
+		t.Errorf("%v %+v", err, got.Ahead)
+	}
+	c.answered("r8", "roth", "2027-03-02", "completed", 27)
+	if got, err = c.read(c.gate(policy.Therapist, "jon"), "roth", Ask{}); err != nil || len(got.Series) != 0 || len(got.Ahead) != 1 {
+		t.Errorf("%v %+v", err, got)
+	}
+}

@@ -164,6 +164,13 @@ func (t *Trajectory) told(series []Series) string {
 	if len(parts) == 0 {
 		parts = append(parts, "There are no scores.")
 	}
+	if len(t.Ahead) > 0 {
+		var ds []string
+		for _, a := range t.Ahead {
+			ds = append(ds, a.title+" on "+a.day.Format(longDay))
+		}
+		parts = append(parts, "Dated after "+t.asOf.Format(longDay)+", and not counted before then: "+strings.Join(ds, ", ")+".")
+	}
 	if len(t.Phases) > 0 {
 		var ps []string
 		for _, p := range t.Phases {
