@@ -92,7 +92,7 @@ type Tenant struct {
 	// default urn:rapport:<id>.
 	System string `yaml:"system,omitempty"`
 	// Zone is the time zone of the practice's calendar, "Europe/Zurich": by its days
-	// questionnaires are due. Default UTC.
+	// questionnaires are due, and the deadlines of referrals end. Default UTC.
 	Zone string `yaml:"zone,omitempty"`
 	// Safety is what a client is told whose answer needs a person today: whom to turn to,
 	// with numbers that are right where they live.

@@ -110,7 +110,7 @@ func (i *instance) start(ctx context.Context) (*running, error) {
 		r.work.Go(func() { i.monitor(bg, t) })
 		if courier := i.courier(t); courier != nil {
 			r.work.Go(func() { _ = courier.Run(bg) }) // ends with bg
-			watch := &exchange.Watch{Gate: courier.Gate, Memos: courier.Memos, Partners: courier.Partners, Clock: i.clock, Log: i.log}
+			watch := &exchange.Watch{Gate: courier.Gate, Memos: courier.Memos, Partners: courier.Partners, Clock: i.clock, Zone: t.rules.Zone, Log: i.log}
 			r.work.Go(func() { _ = watch.Run(bg) })
 		}
 	}

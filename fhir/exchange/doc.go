@@ -71,6 +71,10 @@
 // An Organization is created only if the partner knows none of its identifiers: the
 // receiver's own, which the Task names as owner, must not be made a second time.
 //
+// A deadline that is a date ends with that day in the sender's own calendar, the zone of its
+// tenant: by it the practice set the date, and nobody else is reminded. Rejected: the day in
+// UTC, which ends within office hours in some parts of the world.
+//
 // An answer that is overdue changes no status: that would be a word of the receiver's.
 // The sender is reminded by a Communication, and once as much time has gone by a Task
 // says that somebody must act, which ends by itself when the answer comes. When a

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -55,13 +56,14 @@ const (
 
 // Watch reminds of referrals that we sent and that go unanswered, then has somebody
 // act. It changes no referral. Each is told once for one deadline, however many
-// processes watch and however often they start. All fields but Log
+// processes watch and however often they start. All fields but Zone, Log
 // and Most are required.
 type Watch struct {
 	Gate     fhir.Gate // of the principal gateway/courier
 	Memos    fhir.Memos
 	Partners []Partner
 	Clock    fhir.Clock
+	Zone     *time.Location // of the practice's calendar, by whose days a deadline ends; nil: UTC
 	Log      *slog.Logger
 	Most     int // referrals looked at in one run; 0: 1000
 
@@ -190,7 +192,7 @@ func (w *Watch) late(ctx context.Context, task fhir.Resource) (late []overdue, t
 		if to, err = responsible(ctx, in, task); err != nil {
 			return err
 		}
-		end, bound := ending(task.Root())
+		end, bound := ending(task.Root(), cmp.Or(w.Zone, time.UTC))
 		if task.Root().Get("status").Text() != "requested" {
 			if bound {
 				late = append(late, overdue{Unfinished, end, wait.answer})
@@ -213,14 +215,17 @@ func (w *Watch) late(ctx context.Context, task fhir.Resource) (late []overdue, t
 	return late, to, err
 }
 
-// ending is the first moment behind Task.restriction.period.
-func ending(task fhir.Node) (time.Time, bool) {
+// ending is the first moment behind Task.restriction.period. A date has no zone: whoever
+// set it meant a day of their own calendar.
+//
+// Source: https://hl7.org/fhir/R4/datatypes.html#Period (the end includes all of its day)
+func ending(task fhir.Node, zone *time.Location) (time.Time, bool) {
 	s := task.At("restriction", "period", "end").Text()
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
 		return t, true
 	}
 	for layout, more := range map[string][3]int{time.DateOnly: {0, 0, 1}, "2006-01": {0, 1, 0}, "2006": {1, 0, 0}} {
-		if t, err := time.Parse(layout, s); err == nil {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
 			return t.AddDate(more[0], more[1], more[2]), true // the day, month or year itself still counts
 		}
 	}

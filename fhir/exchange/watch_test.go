@@ -109,6 +109,29 @@ func TestTheSendersOwnTimeCountsAlsoForWhatWasAccepted(t *testing.T) {
 	w.look(timeIsUp, "task unfinished urgent in-progress for Practitioner/mira")
 }
 
+// A day is over when it is over where the practice is, not in Greenwich.
+func TestADeadlineIsOfTheDaysOfThePractice(t *testing.T) {
+	p := newParts(t)
+	for hours, over := range map[int]time.Time{
+		1:  time.Date(2026, 6, 30, 23, 0, 0, 0, time.UTC),
+		-7: time.Date(2026, 7, 1, 7, 0, 0, 0, time.UTC),
+	} {
+		w, _ := joined(t, p)
+		task := w.clinic.referral("1", "draft")
+		w.clinic.amend(task.String(), `"intent"`, `"restriction":{"period":{"end":"2026-06-30"}},"intent"`)
+		w.clinic.step(task, "requested", "")
+		w.settle()
+		watch := w.watch()
+		watch.Zone = time.FixedZone("practice", hours*60*60)
+		for want, at := range []time.Time{over.Add(-time.Second), over} {
+			w.now = at
+			if told, err := watch.Once(t.Context()); told != want || err != nil {
+				t.Errorf("%+d hours, at %v: %d told, %v", hours, at, told, err)
+			}
+		}
+	}
+}
+
 func TestWhatPressesIsToldSoonerWhenItDoesNotArriveAndIsTriedAsLong(t *testing.T) {
 	p := newParts(t)
 	for priority, alarm := range map[string]time.Duration{"stat": exchange.AlarmStat, "routine": exchange.AlarmRoutine} {
