@@ -2,8 +2,6 @@ package exchange
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"rapport/fhir"
@@ -22,31 +20,23 @@ func (d *delivery) claim(ctx context.Context, r fhir.Resource, sought bool) (k f
 	if !slices.Contains(corrected, r.Type) || r.Version == 0 {
 		return fhir.Key{}, false, nil // made for this referral
 	}
-	task := d.memo.Key
-	for {
-		all, m, err := d.sharesOf(ctx, r.Key)
-		if err != nil {
-			return fhir.Key{}, false, err
-		}
-		s := all[d.to.Name]
+	err = revise(ctx, d.Memos, shareSpace, r.Key.String(), func(all *shares) (bool, error) {
+		s := (*all)[d.to.Name]
 		was, err := d.elsewhere(ctx, r, s)
 		if err != nil {
-			return fhir.Key{}, false, err
+			return false, err
 		}
 		lost := was.State == unknown && sought && d.Clock().Sub(was.At) >= underWay
 		if was.State != "" && !lost {
-			k, err := d.adopt(ctx, r, was)
-			return k, true, err
+			done = true
+			k, err = d.adopt(ctx, r, was)
+			return false, err
 		}
-		s.By = task
-		all[d.to.Name] = s
-		if m.Value, err = json.Marshal(all); err != nil {
-			return fhir.Key{}, false, fmt.Errorf("shares of a resource: %w", err)
-		}
-		if err = d.Memos.SetMemo(ctx, m); !fhir.Is(err, fhir.Conflict) || ctx.Err() != nil {
-			return fhir.Key{}, false, err
-		}
-	}
+		s.By = d.memo.Key
+		all.set(d.to, s)
+		return true, nil
+	})
+	return k, done, err
 }
 
 // elsewhere returns what is known of a resource in the parcel that creates it, if that is
@@ -62,7 +52,7 @@ func (d *delivery) elsewhere(ctx context.Context, r fhir.Resource, s share) (pos
 
 // decided takes over what became, by now, of a resource that another referral brings.
 func (d *delivery) decided(ctx context.Context, r fhir.Resource) (k fhir.Key, done bool, err error) {
-	all, _, err := d.sharesOf(ctx, r.Key)
+	all, err := d.sharesOf(ctx, r.Key)
 	if err != nil {
 		return fhir.Key{}, false, err
 	}

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -22,17 +21,10 @@ const (
 // correction of what partners have in an earlier version. It may be stopped anywhere:
 // works have ids, and the position is noted behind them.
 func (c *Courier) changes(ctx context.Context) error {
-	m, err := c.Memos.Memo(ctx, positionSpace, positionKey)
+	at, m, err := recalled[fhir.Seq](ctx, c.Memos, positionSpace, positionKey)
 	if err != nil {
 		return err
 	}
-	var at fhir.Seq
-	if m.Version != 0 {
-		if err := json.Unmarshal(m.Value, &at); err != nil {
-			return fmt.Errorf("position in the changes: %w", err)
-		}
-	}
-	m.Space, m.Key = positionSpace, positionKey
 	for seen := 0; seen < changesMost; {
 		cs, _, err := c.Feed.Feed(ctx, at, changesAtOnce)
 		if err != nil || len(cs) == 0 {
@@ -43,10 +35,7 @@ func (c *Courier) changes(ctx context.Context) error {
 			return err
 		}
 		at = cs[len(cs)-1].Seq
-		if m.Value, err = json.Marshal(at); err != nil {
-			return fmt.Errorf("position in the changes: %w", err)
-		}
-		if err := c.Memos.SetMemo(ctx, m); err != nil {
+		if err := revised(ctx, c.Memos, m, at); err != nil {
 			if fhir.Is(err, fhir.Conflict) {
 				return nil // another courier looks through the same
 			}
@@ -81,7 +70,7 @@ func (c *Courier) set(ctx context.Context, cs []fhir.Change) error {
 		if ch.Version == 1 || !slices.Contains(corrected, ch.Type) {
 			continue
 		}
-		s, _, err := c.sharesOf(ctx, ch.Key)
+		s, err := c.sharesOf(ctx, ch.Key)
 		if err != nil {
 			return err
 		}
@@ -122,7 +111,7 @@ func (c *Courier) correct(ctx context.Context, to Partner, j job) error {
 	if !ok {
 		return &fhir.Error{Code: fhir.Invalid, Detail: "the work cannot be read"}
 	}
-	all, _, err := c.sharesOf(ctx, k)
+	all, err := c.sharesOf(ctx, k)
 	if err != nil {
 		return err
 	}
@@ -367,7 +356,7 @@ func (c *Courier) locate(ctx context.Context, p *pack, n fhir.Node) error {
 		p.home[k] = home
 		return nil
 	}
-	s, _, err := c.sharesOf(ctx, k)
+	s, err := c.sharesOf(ctx, k)
 	if _, shared := s[p.to.Name]; err != nil || !shared && slices.Contains(corrected, k.Type) {
 		return err
 	}

@@ -22,6 +22,7 @@
 //   - claim.go: of two referrals of a client, which brings what both carry; doubt.go: what
 //     a person must say.
 //   - identity.go: what stays as it was once a referral is sent.
+//   - memo.go: how what is known is kept.
 //   - share.go: which version of what each partner may have; correct.go: later ones;
 //     deleted.go: that it is gone; renew.go: the note, when it reads otherwise.
 //

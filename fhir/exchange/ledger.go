@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -38,36 +37,20 @@ func (c *Courier) ledger(ctx context.Context, task string) (ledger, error) {
 	return ledgerOf(ctx, c.Memos, task)
 }
 
-func ledgerOf(ctx context.Context, memos fhir.Memos, task string) (l ledger, err error) {
-	m, err := memos.Memo(ctx, ledgerSpace, task)
-	if err != nil || m.Version == 0 {
-		return l, err
-	}
-	if err := json.Unmarshal(m.Value, &l); err != nil {
-		return l, fmt.Errorf("ledger of a referral: %w", err)
-	}
-	return l, nil
+func ledgerOf(ctx context.Context, memos fhir.Memos, task string) (ledger, error) {
+	l, _, err := recalled[ledger](ctx, memos, ledgerSpace, task)
+	return l, err
 }
 
 // note changes the ledger of a Task. It does not overwrite what another courier
 // noted at the same moment: that is a [fhir.Conflict].
 func (c *Courier) note(ctx context.Context, task string, change func(*ledger)) error {
-	m, err := c.Memos.Memo(ctx, ledgerSpace, task)
+	l, m, err := recalled[ledger](ctx, c.Memos, ledgerSpace, task)
 	if err != nil {
 		return err
 	}
-	var l ledger
-	if m.Version != 0 {
-		if err := json.Unmarshal(m.Value, &l); err != nil {
-			return fmt.Errorf("ledger of a referral: %w", err)
-		}
-	}
 	change(&l)
-	m.Space, m.Key = ledgerSpace, task
-	if m.Value, err = json.Marshal(l); err != nil {
-		return fmt.Errorf("ledger of a referral: %w", err)
-	}
-	return c.Memos.SetMemo(ctx, m)
+	return revised(ctx, c.Memos, m, l)
 }
 
 // noteStep records a step of a Task as Provenance, in the same transaction. Its

@@ -94,7 +94,7 @@ func (c *Courier) asBegun(ctx context.Context, org fhir.Key, to Partner, task st
 	err = c.Gate.View(ctx, act, func(in fhir.Reader) error {
 		out = slices.Clone(rs)
 		for n, r := range out {
-			all, _, err := c.sharesOf(ctx, r.Key)
+			all, err := c.sharesOf(ctx, r.Key)
 			if err != nil {
 				return err
 			}

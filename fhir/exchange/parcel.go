@@ -2,9 +2,7 @@ package exchange
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -273,14 +271,8 @@ func (p *pack) single(r fhir.Resource) (fhir.Resource, error) {
 }
 
 func (d *delivery) load(ctx context.Context, task string) (err error) {
-	if d.memo, err = d.Memos.Memo(ctx, parcelSpace, task); err != nil {
+	if d.parcel, d.memo, err = recalled[parcel](ctx, d.Memos, parcelSpace, task); err != nil {
 		return err
-	}
-	d.memo.Space, d.memo.Key = parcelSpace, task
-	if d.memo.Version != 0 {
-		if err := json.Unmarshal(d.memo.Value, &d.parcel); err != nil {
-			return fmt.Errorf("parcel of a referral: %w", err)
-		}
 	}
 	if d.Posted == nil {
 		d.Posted = map[string]posted{}
@@ -290,14 +282,11 @@ func (d *delivery) load(ctx context.Context, task string) (err error) {
 
 // put notes the state of one resource; another courier at the same parcel makes it a
 // [fhir.Conflict], and nothing is sent.
-func (d *delivery) put(ctx context.Context, k fhir.Key, s posted) (err error) {
+func (d *delivery) put(ctx context.Context, k fhir.Key, s posted) error {
 	if d.Posted[k.String()] = s; s.State == "" {
 		delete(d.Posted, k.String())
 	}
-	if d.memo.Value, err = json.Marshal(d.parcel); err != nil {
-		return fmt.Errorf("parcel of a referral: %w", err)
-	}
-	if err := d.Memos.SetMemo(ctx, d.memo); err != nil {
+	if err := revised(ctx, d.Memos, d.memo, d.parcel); err != nil {
 		return err
 	}
 	d.memo.Version++

@@ -90,7 +90,7 @@ func (d *delivery) taken(ctx context.Context, r fhir.Resource) (out []string, er
 		if k.Type != "Patient" {
 			continue
 		}
-		all, _, err := d.sharesOf(ctx, k)
+		all, err := d.sharesOf(ctx, k)
 		if err != nil {
 			return nil, err
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -129,18 +127,10 @@ func (c *Courier) reach(ctx context.Context, to Partner) (Way, capability, error
 
 // declared returns what a partner's own statement says, read again when it has grown
 // old. A recorded one of the same product is not enough: each site turns on its own.
-func (c *Courier) declared(ctx context.Context, to Partner) (known capability, err error) {
-	m, err := c.Memos.Memo(ctx, statementSpace, statementKey(to))
-	if err != nil {
+func (c *Courier) declared(ctx context.Context, to Partner) (capability, error) {
+	known, m, err := recalled[capability](ctx, c.Memos, statementSpace, statementKey(to))
+	if err != nil || known.Types != nil {
 		return known, err
-	}
-	if m.Version != 0 {
-		if err := json.Unmarshal(m.Value, &known); err != nil {
-			return known, fmt.Errorf("statement of a partner: %w", err)
-		}
-		if known.Types != nil {
-			return known, nil
-		}
 	}
 	statement, err := c.Channel.Capabilities(ctx, to)
 	if err != nil {
@@ -149,15 +139,13 @@ func (c *Courier) declared(ctx context.Context, to Partner) (known capability, e
 	if known, err = capabilityOf(statement); err != nil {
 		return known, err
 	}
-	return known, c.remember(ctx, m, to, known)
+	return known, c.remember(ctx, m, known)
 }
 
-func (c *Courier) remember(ctx context.Context, m fhir.Memo, to Partner, known capability) (err error) {
-	m.Space, m.Key, m.Expires = statementSpace, statementKey(to), c.Clock().Add(statementFor)
-	if m.Value, err = json.Marshal(known); err != nil {
-		return fmt.Errorf("statement of a partner: %w", err)
-	}
-	if err = c.Memos.SetMemo(ctx, m); fhir.Is(err, fhir.Conflict) {
+func (c *Courier) remember(ctx context.Context, m fhir.Memo, known capability) error {
+	m.Expires = c.Clock().Add(statementFor)
+	err := revised(ctx, c.Memos, m, known)
+	if fhir.Is(err, fhir.Conflict) {
 		return nil // another courier read it at the same moment
 	}
 	return err
@@ -165,11 +153,11 @@ func (c *Courier) remember(ctx context.Context, m fhir.Memo, to Partner, known c
 
 // doubt has the statement read again next time: the partner refused what it declares.
 func (c *Courier) doubt(ctx context.Context, to Partner) error {
-	m, err := c.Memos.Memo(ctx, statementSpace, statementKey(to))
+	_, m, err := recalled[capability](ctx, c.Memos, statementSpace, statementKey(to))
 	if err != nil || m.Version == 0 {
 		return err
 	}
-	return c.remember(ctx, m, to, capability{})
+	return c.remember(ctx, m, capability{})
 }
 
 func statementKey(p Partner) string {

@@ -43,41 +43,30 @@ var corrected = []string{
 	"Procedure", "Communication", "DiagnosticReport", "DocumentReference", "ServiceRequest",
 }
 
-func (c *Courier) sharesOf(ctx context.Context, k fhir.Key) (s shares, m fhir.Memo, err error) {
-	m, err = c.Memos.Memo(ctx, shareSpace, k.String())
-	m.Space, m.Key = shareSpace, k.String()
-	if err == nil && m.Version != 0 {
-		if err = json.Unmarshal(m.Value, &s); err != nil {
-			err = fmt.Errorf("shares of a resource: %w", err)
-		}
-	}
-	if s == nil {
-		s = shares{}
-	}
-	return s, m, err
+func (c *Courier) sharesOf(ctx context.Context, k fhir.Key) (shares, error) {
+	s, _, err := recalled[shares](ctx, c.Memos, shareSpace, k.String())
+	return s, err
 }
 
 // share changes what is known of a resource at a partner, whoever else does the same
 // for another one.
 func (c *Courier) share(ctx context.Context, k fhir.Key, to Partner, change func(*share)) error {
-	for {
-		all, m, err := c.sharesOf(ctx, k)
-		if err != nil {
-			return err
-		}
-		s := all[to.Name]
+	return revise(ctx, c.Memos, shareSpace, k.String(), func(all *shares) (bool, error) {
+		s := (*all)[to.Name]
 		before := s
 		if change(&s); s.is(before) {
-			return nil
+			return false, nil
 		}
-		all[to.Name] = s
-		if m.Value, err = json.Marshal(all); err != nil {
-			return fmt.Errorf("shares of a resource: %w", err)
-		}
-		if err = c.Memos.SetMemo(ctx, m); !fhir.Is(err, fhir.Conflict) || ctx.Err() != nil {
-			return err
-		}
+		all.set(to, s)
+		return true, nil
+	})
+}
+
+func (all *shares) set(to Partner, s share) {
+	if *all == nil {
+		*all = shares{}
 	}
+	(*all)[to.Name] = s
 }
 
 // sharing notes what is about to go to a partner, and returns what of it the partner
@@ -107,7 +96,7 @@ func (c *Courier) sharing(ctx context.Context, to Partner, task string, rs []fhi
 	err = c.Gate.View(ctx, fhir.Act{Interaction: fhir.Batch, Operation: Correct}, func(in fhir.Reader) error {
 		old = nil
 		for _, r := range rs {
-			all, _, err := c.sharesOf(ctx, r.Key)
+			all, err := c.sharesOf(ctx, r.Key)
 			if err != nil {
 				return err
 			}

@@ -2,8 +2,6 @@ package exchange
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"rapport/fhir"
@@ -16,15 +14,9 @@ const withheldSpace = "referral-withheld"
 
 // withheldOf returns the resources about a client, ours, of which a version was kept back
 // from a partner at some time; what they are shared in says of which it still is.
-func (c *Courier) withheldOf(ctx context.Context, patient fhir.Key) (ks []string, m fhir.Memo, err error) {
-	m, err = c.Memos.Memo(ctx, withheldSpace, patient.String())
-	m.Space, m.Key = withheldSpace, patient.String()
-	if err == nil && m.Version != 0 {
-		if err = json.Unmarshal(m.Value, &ks); err != nil {
-			err = fmt.Errorf("corrections withheld of a client: %w", err)
-		}
-	}
-	return ks, m, err
+func (c *Courier) withheldOf(ctx context.Context, patient fhir.Key) ([]string, error) {
+	ks, _, err := recalled[[]string](ctx, c.Memos, withheldSpace, patient.String())
+	return ks, err
 }
 
 // withhold notes that a version of a resource was kept back from a partner.
@@ -41,30 +33,25 @@ func (c *Courier) withhold(ctx context.Context, task string, now fhir.Head, to P
 	if err != nil || patient.ID == "" {
 		return err
 	}
-	for {
-		ks, m, err := c.withheldOf(ctx, patient)
-		if err != nil || slices.Contains(ks, now.Key.String()) {
-			return err
+	return revise(ctx, c.Memos, withheldSpace, patient.String(), func(ks *[]string) (bool, error) {
+		if slices.Contains(*ks, now.Key.String()) {
+			return false, nil
 		}
-		if m.Value, err = json.Marshal(append(ks, now.Key.String())); err != nil {
-			return fmt.Errorf("corrections withheld of a client: %w", err)
-		}
-		if err = c.Memos.SetMemo(ctx, m); !fhir.Is(err, fhir.Conflict) || ctx.Err() != nil {
-			return err
-		}
-	}
+		*ks = append(*ks, now.Key.String())
+		return true, nil
+	})
 }
 
 // permitted returns what is withheld of the clients of a Consent that has changed.
 func (c *Courier) permitted(ctx context.Context, consent fhir.Change) (all []outdated, err error) {
 	for _, patient := range consent.Facts.Patients {
-		ks, _, err := c.withheldOf(ctx, patient)
+		ks, err := c.withheldOf(ctx, patient)
 		if err != nil {
 			return nil, err
 		}
 		for _, text := range ks {
 			k, _ := fhir.ParseKey(text)
-			s, _, err := c.sharesOf(ctx, k)
+			s, err := c.sharesOf(ctx, k)
 			if err != nil {
 				return nil, err
 			}
