@@ -42,9 +42,17 @@ func (c *Courier) withhold(ctx context.Context, task string, now fhir.Head, to P
 	})
 }
 
-// permitted returns what is withheld of the clients of a Consent that has changed.
+// permitted returns what is withheld of those whom a Consent that has changed is or was
+// about.
 func (c *Courier) permitted(ctx context.Context, consent fhir.Change) (all []outdated, err error) {
-	for _, patient := range consent.Facts.Patients {
+	clients := slices.Clone(consent.Facts.Patients)
+	switch was, err := c.wasAbout(ctx, consent.Head); {
+	case err != nil:
+		return nil, err
+	case !was.IsZero() && !slices.Contains(clients, was):
+		clients = append(clients, was)
+	}
+	for _, patient := range clients {
 		ks, err := c.withheldOf(ctx, patient)
 		if err != nil {
 			return nil, err
@@ -63,6 +71,20 @@ func (c *Courier) permitted(ctx context.Context, consent fhir.Change) (all []out
 		}
 	}
 	return all, nil
+}
+
+// wasAbout returns the client of the version that a Consent had before: what it denied of
+// somebody by mistake, it denies no more.
+func (c *Courier) wasAbout(ctx context.Context, consent fhir.Head) (patient fhir.Key, err error) {
+	if consent.Version == 1 {
+		return patient, nil
+	}
+	err = c.Gate.View(ctx, fhir.Act{Interaction: fhir.VRead, Type: consent.Type, ID: consent.ID}, func(in fhir.Reader) error {
+		r, err := readable(in.ReadVersion(ctx, consent.Key, consent.Version-1))
+		patient, _ = r.Root().Get("patient").Ref()
+		return err
+	})
+	return patient, err
 }
 
 func (c *Courier) serves(name string) bool {
