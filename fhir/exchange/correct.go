@@ -292,6 +292,9 @@ func (c *Courier) neverThere(ctx context.Context, to Partner, s share, now stand
 // corrected returns theirs with the elements in which our versions differ.
 func (c *Courier) corrected(ctx context.Context, to Partner, then []fhir.Resource, now, theirs fhir.Resource) (fhir.Resource, error) {
 	changed := []string{"meta"}
+	if now.Type == "Condition" && mistaken(now.Root()) {
+		changed = append(changed, "clinicalStatus") // con-5: an error has none, nor the partner's own
+	}
 	for _, before := range then {
 		for _, r := range []fhir.Resource{now, before} {
 			for name := range r.Root().Members() {

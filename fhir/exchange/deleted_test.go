@@ -123,6 +123,33 @@ func TestWhatIsThereAgainIsSentAgainAndStaysOneThing(t *testing.T) {
 	}
 }
 
+// A Condition that is an error may have no clinicalStatus (con-5), be it the partner's.
+func TestWhatIsAnErrorIsOneWhateverThePartnerHasAddedToIt(t *testing.T) {
+	p := newParts(t)
+	for what, act := range map[string]func(s *side){
+		"deleted": func(s *side) { s.remove("Condition/c1") },
+		"in error": func(s *side) {
+			s.amend("Condition/c1", `"code"`, `"verificationStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-ver-status","code":"entered-in-error"}]},"code"`)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w, _ := joined(t, p)
+			w.clinic.referral("1", "draft")
+			w.clinic.put(record[0]) // which has none
+			w.clinic.step(fhir.Key{Type: "Task", ID: "t1"}, "requested", "")
+			w.settle()
+			w.hospital.amend(w.theirsOf("Condition/c1")[0].Key.String(), `"code":{`,
+				`"note":[{"text":"Seen."}],"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]},"code":{`)
+			act(w.clinic)
+			w.settle()
+			got := w.theirsOf("Condition/c1")[0].Root()
+			if got.Get("clinicalStatus").Exists() || !got.Get("verificationStatus").Exists() || got.Get("note").Len() != 1 || len(w.clinic.works(true)) > 0 {
+				t.Errorf("the hospital has %s; dead: %+v", got.Raw(), w.clinic.works(true))
+			}
+		})
+	}
+}
+
 func TestThatSomethingWasDeletedIsKeptBackAsAnyCorrectionAndGoesOnceConsentPermitsIt(t *testing.T) {
 	w, ch := joined(t, newParts(t))
 	w.clinic.referral("1", "requested")
