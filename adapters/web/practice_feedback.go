@@ -14,23 +14,27 @@ type assessment struct {
 	Observation string `json:"observation,omitempty"` // Observation/id that holds the scores
 }
 
-// assess tells what a response that is stored came to: nothing for one that was
-// taken back, and scores only where the transaction holds them in an Observation.
-func (j *job) assess(ctx context.Context, tx fhir.Tx, qr fhir.Resource, derived []fhir.Written) (*assessment, error) {
-	if qr.Root().Get("status").Text() == "entered-in-error" || j.Library.ByURL(qr.Root().Get("questionnaire").Text()) == nil {
+// assess tells what a response that is stored came to, or the Observation of scores
+// without answers: nothing for one that was taken back, and scores only where the
+// transaction holds them in an Observation.
+func (j *job) assess(ctx context.Context, tx fhir.Tx, stored fhir.Resource, derived []fhir.Written) (*assessment, error) {
+	if stored.Root().Get("status").Text() == "entered-in-error" {
 		return nil, nil
 	}
 	var made []fhir.Resource
 	for _, w := range derived {
 		made = append(made, w.Resource)
 	}
-	in := tx.As(fhir.Act{Interaction: fhir.Read, Type: qr.Type, ID: qr.ID})
-	f, err := j.voiced.Feedback(ctx, in, qr, made)
+	in := tx.As(fhir.Act{Interaction: fhir.Read, Type: stored.Type, ID: stored.ID})
+	f, err := j.voiced.Feedback(ctx, in, stored, made)
+	if fhir.Is(err, fhir.NotSupported) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	a := &assessment{Feedback: f}
-	score, err := scoreOf(ctx, in, qr.Key, made)
+	score, err := scoreOf(ctx, in, stored, made)
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +46,9 @@ func (j *job) assess(ctx context.Context, tx fhir.Tx, qr fhir.Resource, derived 
 	a.Observation = score.Key.String()
 	if err := agree(a.Feedback, score); err != nil {
 		return nil, err
+	}
+	if a.Bare { // nothing of a change is stored with what a source states
+		return a, nil
 	}
 	// A change is told as it is stored: who stored it may have seen less, or more.
 	once := a.First != nil && a.Last != nil && a.First.Observation == a.Last.Observation
@@ -59,9 +66,16 @@ func (j *job) assess(ctx context.Context, tx fhir.Tx, qr fhir.Resource, derived 
 }
 
 // scoreOf finds the Observation of a response's score: among what this transaction
-// derived, or where an earlier one stored it.
-func scoreOf(ctx context.Context, in fhir.Reader, qr fhir.Key, made []fhir.Resource) (fhir.Resource, error) {
-	k := instrument.Derived("Observation", qr, "score")
+// derived, or where an earlier one stored it. Scores without answers are that themselves,
+// unless they are those of a response that is not complete.
+func scoreOf(ctx context.Context, in fhir.Reader, stored fhir.Resource, made []fhir.Resource) (fhir.Resource, error) {
+	if stored.Type == "Observation" {
+		if s := stored.Root().Get("status").Text(); s != "final" && s != "amended" {
+			return fhir.Resource{}, nil
+		}
+		return stored, nil
+	}
+	k := instrument.Derived("Observation", stored.Key, "score")
 	for _, r := range made {
 		if r.Key == k {
 			return r, nil

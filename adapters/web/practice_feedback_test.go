@@ -130,3 +130,45 @@ func TestAResponseDatedInTheFutureIsRefusedWhereItSaysSo(t *testing.T) {
 		})
 	}
 }
+
+func TestScoresWithoutAnswersAreToldAndAskForAReviewToo(t *testing.T) {
+	o := newOffice(t).settle()
+	post := func(key, authored, more string) string {
+		return fmt.Sprintf(`{"key":%q,"instrument":"phq-9","client":"c1","episode":"e1","therapist":"t1","authored":%q%s}`, key, authored, more)
+	}
+	if f := o.feedback(t, post("b1", "2026-02-02", `,"scores":{"total":6}`)); f.Scores[0].Score.String() != "6" || f.Scores[0].Band.Label != "Mild" || f.First != nil || f.Response != "" || !f.Bare || len(o.of("Task")) != 0 {
+		t.Errorf("%+v", f)
+	}
+	f := o.feedback(t, post("b2", "2026-03-02", `,"scores":{"total":17}`))
+	tasks := o.of("Task")
+	if f.First == nil || f.First.Class != instrument.ReliableDeterioration || len(tasks) != 1 || f.First.Task != tasks[0].Key.String() {
+		t.Fatalf("%+v, %v", f, tasks)
+	}
+	focus, _ := tasks[0].Root().Get("focus").Ref()
+	if owner, _ := tasks[0].Root().Get("owner").Ref(); focus.Type != "Observation" || owner != o.of("Practitioner")[0].Key {
+		t.Errorf("%s", tasks[0].Body())
+	}
+	if !strings.Contains(f.ForClinician, "its items were not seen") || !strings.Contains(f.ForClient, "your therapist is told") || f.Safety != "" || len(f.Risks) != 0 {
+		t.Errorf("%q, %q", f.ForClinician, f.ForClient)
+	}
+	// The same again is no version more, and what is stored is what was sent.
+	if r := o.send(http.MethodPost, "/practice/responses", post("b2", "2026-03-02", `,"scores":{"total":17}`)); !strings.Contains(string(r.body), `"outcome":"unchanged"`) || !strings.Contains(string(r.body), f.First.Task) {
+		t.Errorf("%s", r.body)
+	}
+	if f := o.feedback(t, post("b3", "2026-03-03", `,"status":"in-progress","scores":{"total":3}`)); len(f.Scores) != 0 || f.First != nil {
+		t.Errorf("it is not complete: %+v", f)
+	}
+	// It is amended by its answers; the task of the bare score goes with it.
+	f = o.feedback(t, post("b2", "2026-03-02", `,"answers":{"1":1,"2":1,"3":1,"4":1,"5":1,"6":1,"7":0,"8":0,"9":0}`))
+	if f.First == nil || f.First.Change.String() != "0" || f.Bare {
+		t.Errorf("%+v", f)
+	}
+	for _, task := range o.of("Task") {
+		t.Errorf("waits yet: %s", task.Body())
+	}
+	var told struct{ Feedback *instrument.Feedback }
+	r := o.send(http.MethodPost, "/practice/responses", post("b1", "2026-02-02", `,"status":"entered-in-error","scores":{"total":6}`))
+	if err := json.Unmarshal(r.body, &told); err != nil || told.Feedback != nil {
+		t.Errorf("%s, %v", r.body, err)
+	}
+}

@@ -165,7 +165,7 @@ func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r rece
 	for _, w := range append(ws, append(derived, gone...)...) {
 		r.Resources = append(r.Resources, kept{Reference: w.Key.String(), VersionID: strconv.FormatInt(w.Version, 10), Outcome: effectOf(w)})
 	}
-	if rs[0].Type == "QuestionnaireResponse" {
+	if _, ok := j.record.(*practice.Response); ok {
 		r.Feedback, err = j.assess(ctx, tx, ws[0].Resource, derived)
 	}
 	return r, err

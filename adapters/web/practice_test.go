@@ -319,7 +319,7 @@ func TestAnswersThatBecomeMereScoresLeaveNoResponseThatStands(t *testing.T) {
 	o := newOffice(t).settle()
 	o.post("responses", phq9("r1", "2026-02-02T11:00:00+01:00", "1111111130"))
 	got := o.post("responses", `{"key":"r1","instrument":"phq-9","client":"c1","authored":"2026-02-02T11:00:00+01:00","scores":{"total":9}}`)
-	if got.Outcome != "updated" || got.Feedback != nil {
+	if f := got.Feedback; got.Outcome != "updated" || f == nil || f.Scores[0].Score != "9" || len(f.Risks) != 0 || f.SinceFirst != nil {
 		t.Errorf("%+v", got)
 	}
 	for _, typ := range []string{"QuestionnaireResponse", "Flag", "Task"} {

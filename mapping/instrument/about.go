@@ -11,14 +11,20 @@ const episodeURL = "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCa
 // answeredByURL is where a response or a score says who answered, where no element does.
 const answeredByURL = Canonical + "/StructureDefinition/response-answered-by"
 
-// about is what a response says of itself.
+// statedURL is where scores without items say which instrument was answered: several may
+// share the code of their total.
+const statedURL = Canonical + "/StructureDefinition/response-instrument"
+
+// about is what a response says of itself, or a bare score: one without a response.
 type about struct {
 	key                fhir.Key
+	score              fhir.Key // of the Observation
 	status             string
 	subject, encounter fhir.Key
 	episode            fhir.Key
 	author, source     fhir.Key
 	answeredBy         string // where no reference says it
+	informant          string // of a bare score
 	authored           string
 	security           []*fhir.Object
 	usCore             bool
@@ -31,7 +37,7 @@ func aboutOf(qr fhir.Resource) about {
 		return k
 	}
 	a := about{
-		key: qr.Key, episode: Course(qr), status: root.Get("status").Text(),
+		key: qr.Key, score: scoreKey(qr.Key), episode: Course(qr), status: root.Get("status").Text(),
 		subject: ref("subject"), encounter: ref("encounter"), author: ref("author"), source: ref("source"),
 		authored: root.Get("authored").Text(),
 		usCore:   claims(root, usCoreResponse) && len(root.Get("authored").Text()) >= len("2006-01-02"),
@@ -41,14 +47,48 @@ func aboutOf(qr fhir.Resource) about {
 			a.answeredBy = x.Get("valueCode").Text()
 		}
 	}
+	a.security = labelsOf(root)
+	return a
+}
+
+// aboutScore is what a bare score says of itself.
+func (in *Instrument) aboutScore(o fhir.Resource) about {
+	root := o.Root()
+	a := about{
+		key: o.Key, score: o.Key, status: root.Get("status").Text(), episode: Course(o), authored: root.Get("effectiveDateTime").Text(),
+		security: labelsOf(root), informant: in.informantOf(root),
+	}
+	a.subject, _ = root.Get("subject").Ref()
+	a.encounter, _ = root.Get("encounter").Ref()
+	for p := range root.Get("performer").Elements() {
+		if k, ok := p.Ref(); ok && therapist(k) {
+			a.author = k
+			break
+		}
+	}
+	return a
+}
+
+// labelsOf copies the security labels of a resource.
+func labelsOf(root fhir.Node) (out []*fhir.Object) {
 	for l := range root.At("meta", "security").Elements() {
 		o := fhir.NewObject()
 		for name, v := range l.Members() {
 			o.Set(name, v)
 		}
-		a.security = append(a.security, o)
+		out = append(out, o)
 	}
-	return a
+	return out
+}
+
+// bare reports whether an Observation is no score of a response.
+func bare(o fhir.Node) bool {
+	for d := range o.Get("derivedFrom").Elements() {
+		if k, ok := d.Ref(); ok && k.Type == "QuestionnaireResponse" {
+			return false
+		}
+	}
+	return true
 }
 
 // scored reports whether a response is one that a score is made of.
@@ -66,6 +106,8 @@ const (
 // reference, else the relative who wrote them down, else whom the questionnaire is for.
 func (in *Instrument) informant(w about) string {
 	switch {
+	case w.informant != "":
+		return w.informant
 	case w.source.IsZero() && w.answeredBy != "":
 		return informed(w.answeredBy)
 	case w.source.IsZero() && w.author.Type == relative:

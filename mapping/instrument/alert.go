@@ -42,7 +42,15 @@ func (a alert) flagOf(response fhir.Key) fhir.Key { return Derived("Flag", respo
 
 // calls lists the comparisons by which a score calls for it; none: it does not.
 func (a alert) calls(p point) (since []string) {
-	if p.from.IsZero() {
+	if p.compared != nil {
+		for _, code := range a.since {
+			if slices.Contains(p.compared.amounts(code), a.mark) {
+				since = append(since, code)
+			}
+		}
+		return since
+	}
+	if p.basis().IsZero() {
 		return nil
 	}
 	for c := range p.stored.Root().Get("component").Elements() {
@@ -104,7 +112,15 @@ func begins(since []string) bool { return slices.Contains(since, sinceLast) }
 // that changed called for and no longer do. The moment is the beginning wherever runs may
 // have changed: a task that was taken back may have stood for earlier scores too.
 func (j *derivation) alerts(ctx context.Context, in *Instrument, t timeline, from int64, changed []fhir.Key) error {
-	for _, a := range in.alerts() {
+	alerts := in.alerts()
+	if len(alerts) == 0 {
+		return nil
+	}
+	t, err := j.compareBare(ctx, in, t)
+	if err != nil {
+		return err
+	}
+	for _, a := range alerts {
 		l := a.among(t)
 		if err := j.rest(ctx, in, l, changed); err != nil {
 			return err
@@ -139,7 +155,7 @@ func (j *derivation) rest(ctx context.Context, in *Instrument, a lookout, change
 		if err != nil {
 			return err
 		}
-		if i := slices.IndexFunc(a.timeline, func(p point) bool { return p.from == k }); i >= 0 && len(a.calling[i]) > 0 {
+		if i := slices.IndexFunc(a.timeline, func(p point) bool { return p.basis() == k }); i >= 0 && len(a.calling[i]) > 0 {
 			if err := j.reword(task, in.reason(a.calling[i])); err != nil {
 				return err
 			}
@@ -189,7 +205,7 @@ func (j *derivation) covered(ctx context.Context, a lookout, i int) (bool, error
 		if len(a.calling[n]) == 0 || a.lines[n] != a.lines[i] {
 			continue
 		}
-		task, err := visible(ctx, j.in, a.taskOf(p.from))
+		task, err := visible(ctx, j.in, a.taskOf(p.basis()))
 		if err != nil {
 			return false, err
 		}
@@ -205,18 +221,22 @@ func (j *derivation) covered(ctx context.Context, a lookout, i int) (bool, error
 
 // raise makes the task of a score, and the flag, anew or once more.
 func (j *derivation) raise(ctx context.Context, in *Instrument, a alert, p point, since []string) error {
-	qr, err := visible(ctx, j.in, p.from)
-	if err != nil || qr.IsZero() {
+	basis := p.basis()
+	r, err := visible(ctx, j.in, basis)
+	if err != nil || r.IsZero() {
 		return err
 	}
-	w := aboutOf(qr)
+	w := aboutOf(r)
+	if p.bare {
+		w = in.aboutScore(r)
+	}
 	if a.flag {
-		flag, err := visible(ctx, j.in, a.flagOf(p.from))
+		flag, err := visible(ctx, j.in, a.flagOf(basis))
 		if err != nil {
 			return err
 		}
 		if flag.IsZero() {
-			flag, err = flagged(w, a.flagOf(p.from), p.key, "clinical", "Clinical", in.alertCode(a), in.OwnMean.Display)
+			flag, err = flagged(w, a.flagOf(basis), p.key, "clinical", "Clinical", in.alertCode(a), in.OwnMean.Display)
 		} else {
 			flag, err = withStatus(flag, "active")
 		}
@@ -229,7 +249,7 @@ func (j *derivation) raise(ctx context.Context, in *Instrument, a alert, p point
 	if err != nil {
 		return err
 	}
-	task, err := asked(w, a.taskOf(p.from), p.key, who, "urgent", a.code, a.text, in.reason(since))
+	task, err := asked(w, a.taskOf(basis), p.key, who, "urgent", a.code, a.text, in.reason(since))
 	if err != nil {
 		return err
 	}

@@ -64,12 +64,15 @@ func visible(ctx context.Context, r fhir.Reader, k fhir.Key) (fhir.Resource, err
 		return fhir.Resource{}, nil
 	}
 	res, err := r.Read(ctx, k)
-	for _, c := range []fhir.Code{fhir.NotFound, fhir.Deleted, fhir.Forbidden} {
-		if fhir.Is(err, c) {
-			return fhir.Resource{}, nil
-		}
+	if unseen(err) {
+		return fhir.Resource{}, nil
 	}
 	return res, err
+}
+
+// unseen reports whether a read found nothing that is the caller's to know of.
+func unseen(err error) bool {
+	return fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.Forbidden)
 }
 
 // momentOf returns the first microsecond that a FHIR dateTime means; a date

@@ -19,13 +19,13 @@ type placed struct {
 
 func (p placed) resource(t testing.TB, d *Deriver) fhir.Resource {
 	t.Helper()
+	says := p.says()
+	if p.bare() {
+		return with(t, p.stated(t, d), says)
+	}
 	o := Occasion{ID: p.id, Status: p.status, Authored: p.authored, Author: therapist1}
 	if p.session != "" {
 		o.Encounter = fhir.Key{Type: "Encounter", ID: p.session}
-	}
-	var says []string
-	if p.episode != "" {
-		says = append(says, `{"url":"`+episodeURL+`","valueReference":{"reference":"EpisodeOfCare/`+p.episode+`"}}`)
 	}
 	switch k, is := fhir.ParseKey(p.by); {
 	case is:
@@ -34,10 +34,23 @@ func (p placed) resource(t testing.TB, d *Deriver) fhir.Resource {
 		o.Source = patient
 	case p.by == "practitioner":
 		o.Source = therapist1
-	case p.by != "":
-		says = append(says, `{"url":"`+answeredByURL+`","valueCode":"`+p.by+`"}`)
 	}
-	r := response(t, d.library.BySlug(p.instrument), p.digits, o)
+	return with(t, response(t, d.library.BySlug(p.instrument), p.digits, o), says)
+}
+
+// says are the extensions.
+func (p placed) says() (out []string) {
+	if p.episode != "" {
+		out = append(out, `{"url":"`+episodeURL+`","valueReference":{"reference":"EpisodeOfCare/`+p.episode+`"}}`)
+	}
+	if p.by != "" && !strings.Contains(p.by, "/") && (p.bare() || p.by == "parent") {
+		out = append(out, `{"url":"`+answeredByURL+`","valueCode":"`+p.by+`"}`)
+	}
+	return out
+}
+
+func with(t testing.TB, r fhir.Resource, says []string) fhir.Resource {
+	t.Helper()
 	if len(says) == 0 {
 		return r
 	}

@@ -2,6 +2,7 @@ package instrument
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gofrs/uuid/v5"
 	"rapport/fhir"
@@ -41,7 +42,8 @@ func scoreKey(response fhir.Key) fhir.Key { return Derived("Observation", respon
 //
 // Whatever it is, scores that lie later in time are told anew where this one was
 // what they were compared with: in any order of writes, the same responses end in
-// the same scores. The same holds for a score that is stored without a response.
+// the same scores. The same holds for a bare score, one that is stored without a
+// response: it stays as it was said, and what its change calls for follows.
 //
 // An error refuses the response: an answer that is none of its item's, or a
 // stated score that its items do not give.
@@ -142,8 +144,33 @@ func (j *derivation) compare(ctx context.Context, in *Instrument, s Score, w abo
 	if err != nil || len(t) == 0 {
 		return in.compare(s.Total(), nil), nil, err
 	}
-	earlier, err := j.earlier(ctx, t.without(scoreKey(w.key)), cs, in.informant(w), at)
+	earlier, err := j.earlier(ctx, t.without(w.score), cs, in.informant(w), at)
 	return in.compare(s.Total(), earlier), t, err
+}
+
+// compareBare returns the timeline with what its bare scores come to.
+func (j *derivation) compareBare(ctx context.Context, in *Instrument, t timeline) (timeline, error) {
+	if !slices.ContainsFunc(t, func(p point) bool { return p.bare }) {
+		return t, nil
+	}
+	out := slices.Clone(t)
+	for i := range out {
+		p := &out[i]
+		if !p.bare {
+			continue
+		}
+		cs, err := courseAt(ctx, j.in, p.course)
+		if err != nil {
+			return nil, err
+		}
+		earlier, err := j.earlier(ctx, t, cs, p.informant, p.at)
+		if err != nil {
+			return nil, err
+		}
+		c := in.compare(ScaleScore{Scale: in.Total(), Value: &p.points}, earlier)
+		p.compared = &c
+	}
+	return out, nil
 }
 
 // earlier returns the scores that one of a course and an informant is set against. One

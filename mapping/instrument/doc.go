@@ -18,6 +18,7 @@
 //   - settle.go, withdraw.go, alert.go: what a write means for the scores of other
 //     responses, what goes with a response that is gone, and when a change asks for
 //     a person.
+//   - bare.go: scores that a source states without answers, beside the others.
 //   - feedback.go, words.go, wording/: the plain facts for whoever has just handed in
 //     a response, and sentences of them.
 //
@@ -65,6 +66,12 @@
 // names no course belongs by its time: to a course that begins up to 14 days after it, and
 // is itself set against the course that was named last. Therapists are one informant,
 // since they take turns; two RelatedPersons are two. Tasks are counted by the same lines.
+//
+// A score that a source states without answers stays as it was said: nobody writes into
+// the Observation of another, and the same file sent twice makes no version. What it comes
+// to beside others is worked out whenever it is asked for, and it calls for a review as an
+// answered one does; the Task then rests on the Observation. Nothing is said of a risk,
+// and that is said, since no item was seen.
 //
 // What follows from a response is in error when the response is, and is deleted when
 // the response is deleted. A task that somebody closed stays closed.

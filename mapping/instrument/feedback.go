@@ -13,9 +13,10 @@ import (
 type Feedback struct {
 	Instrument string        `json:"instrument"` // slug
 	Title      string        `json:"title"`
-	Response   string        `json:"response"`          // QuestionnaireResponse/id
-	Scores     []ScaleFacts  `json:"scores"`            // the total first
-	Undated    bool          `json:"undated,omitempty"` // it says no day, so it is compared with no other
+	Response   string        `json:"response,omitempty"`     // QuestionnaireResponse/id; none where scores came without answers
+	Bare       bool          `json:"withoutItems,omitempty"` // so that nothing is said of risks
+	Scores     []ScaleFacts  `json:"scores"`                 // the total first
+	Undated    bool          `json:"undated,omitempty"`      // it says no day, so it is compared with no other
 	First      *ChangeFacts  `json:"sinceFirst,omitempty"`
 	Last       *ChangeFacts  `json:"sinceLast,omitempty"`
 	OwnMean    *OwnMeanFacts `json:"ownMean,omitempty"`
@@ -28,6 +29,7 @@ type Feedback struct {
 	Safety       string `json:"safety,omitempty"`    // for the client, where a risk fired
 
 	informant string
+	risky     bool // it has items that ask about a risk
 }
 
 // ScaleFacts is one score.
@@ -90,27 +92,29 @@ type RiskFacts struct {
 	Task    string `json:"task,omitempty"` // Task/id, where one is open
 }
 
-// Feedback tells what a response came to. derived is what the [Deriver] made of
+// Feedback tells what a response came to, or scores that a source states without one
+// (the Observation): no item of those was seen, so that nothing is told of a risk, and of
+// subscales what is stated. derived is what the [Deriver] made of
 // it, where the caller has that; what is missing there is read from r, so nil
 // will do in the transaction that wrote the response or after it.
 //
 // Errors: [fhir.NotSupported] for a response to no instrument of the library, as
 // [Instrument.Score], and those of r.
 func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource, derived []fhir.Resource) (Feedback, error) {
-	in := l.ByURL(qr.Root().Get("questionnaire").Text())
-	if in == nil {
-		return Feedback{}, fhir.Errorf(fhir.NotSupported, "QuestionnaireResponse.questionnaire", "this questionnaire is none of the instruments that are scored here")
-	}
-	s, err := in.Score(qr)
+	in, s, w, err := l.scored(qr)
 	if err != nil {
 		return Feedback{}, err
 	}
-	w := aboutOf(qr)
-	out := Feedback{Instrument: in.Slug, Title: in.Title, Response: qr.Key.String(), informant: in.Subject}
+	out := Feedback{Instrument: in.Slug, Title: in.Title, Bare: w.key == w.score, informant: in.Subject, risky: len(in.Risks) > 0}
+	if !out.Bare {
+		out.Response = w.key.String()
+	}
 	_, dated := momentOf(w.authored)
 	out.Undated = !dated
-	for _, sc := range s.Scales {
-		out.Scores = append(out.Scores, in.scaleFacts(sc))
+	for i, sc := range s.Scales {
+		if i == 0 || !out.Bare || sc.Value != nil {
+			out.Scores = append(out.Scores, in.scaleFacts(sc))
+		}
 	}
 	j := &derivation{library: l, in: remember(r)}
 	for _, d := range derived {
@@ -139,6 +143,42 @@ func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource,
 	}
 	l.Tell(&out)
 	return out, nil
+}
+
+// scored reads a response, or bare scores.
+func (l *Library) scored(r fhir.Resource) (in *Instrument, s Score, w about, err error) {
+	if r.Type == "Observation" {
+		if in = l.scaleOf(r); in == nil || !bare(r.Root()) {
+			return nil, s, w, fhir.Errorf(fhir.NotSupported, "Observation.code", "this is no score without answers of an instrument that is known here")
+		}
+		s, err = in.statedIn(r.Root())
+		return in, s, in.aboutScore(r), err
+	}
+	if in = l.ByURL(r.Root().Get("questionnaire").Text()); in == nil {
+		return nil, s, w, fhir.Errorf(fhir.NotSupported, "QuestionnaireResponse.questionnaire", "this questionnaire is none of the instruments that are scored here")
+	}
+	s, err = in.Score(r)
+	return in, s, aboutOf(r), err
+}
+
+// statedIn reads the scores that an Observation states: the total, and subscales as
+// components.
+func (in *Instrument) statedIn(o fhir.Node) (Score, error) {
+	stated := map[string]Points{}
+	take := func(s *Scale, n fhir.Node) {
+		if p, err := ParsePoints(numberIn(n).Decimal()); err == nil {
+			stated[s.Slug] = p
+		}
+	}
+	take(in.Total(), o)
+	for c := range o.Get("component").Elements() {
+		for _, s := range in.Scales[1:] {
+			if c.Get("code").HasCoding(s.Code.System, s.Code.Code) {
+				take(s, c)
+			}
+		}
+	}
+	return in.Stated(stated)
 }
 
 func (in *Instrument) scaleFacts(sc ScaleScore) ScaleFacts {
@@ -183,6 +223,10 @@ func (in *Instrument) ownMeanFacts(c *ownCompare) *OwnMeanFacts {
 
 // waits names the task and the flag by which somebody was asked to look at a change.
 func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timeline, out *Feedback) error {
+	t, err := j.compareBare(ctx, in, t)
+	if err != nil {
+		return err
+	}
 	for _, a := range in.alerts() {
 		var named []*string // where the task is told
 		if a.mark == ownMeanDrop {
@@ -201,10 +245,10 @@ func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timel
 		}
 		from := []fhir.Key{w.key}
 		l := a.among(t)
-		me := t.index(scoreKey(w.key))
+		me := t.index(w.score)
 		for i, p := range t {
 			if me >= 0 && l.lines[i] == l.lines[me] && len(l.calling[i]) > 0 {
-				from = append(from, p.from)
+				from = append(from, p.basis())
 			}
 		}
 		for _, k := range from {

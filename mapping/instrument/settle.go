@@ -26,8 +26,16 @@ func (l *Library) measure(o fhir.Resource) (*Instrument, point, bool) {
 	return in, p, ok
 }
 
-// scaleOf finds the instrument of a score by its code, nil if it is of none.
+// scaleOf finds the instrument of a score by what it says, else by its code; nil if it
+// is of none.
 func (l *Library) scaleOf(o fhir.Resource) *Instrument {
+	for x := range o.Root().Get("extension").Elements() {
+		if x.Get("url").Text() == statedURL {
+			if in := l.ByURL(x.Get("valueCanonical").Text()); in != nil && o.Root().Get("code").HasCoding(in.Total().Code.System, in.Total().Code.Code) {
+				return in
+			}
+		}
+	}
 	for c := range o.Root().At("code", "coding").Elements() {
 		if in := l.byScore[key(Code{System: c.Get("system").Text(), Code: c.Get("code").Text()})]; in != nil {
 			return in
@@ -47,6 +55,13 @@ func subjectOf(r fhir.Resource) fhir.Key {
 func (j *derivation) settle(ctx context.Context, prior, now fhir.Resource, t timeline) error {
 	was, old, stood := j.library.measure(prior)
 	is, p, is2 := j.library.measure(now)
+	for _, x := range []*point{&old, &p} {
+		if !x.key.IsZero() {
+			if err := x.place(ctx, j.in); err != nil {
+				return err
+			}
+		}
+	}
 	same := stood && is2 && was.Total().Code == is.Total().Code
 	if stood && !same {
 		left, err := was.timeline(ctx, j.in, subjectOf(prior))
@@ -76,12 +91,16 @@ func (j *derivation) retell(ctx context.Context, in *Instrument, t timeline, fro
 	var changed []fhir.Key
 	whole := known // the runs of scores may be others now
 	if known {
-		changed = append(changed, me.from)
+		changed = append(changed, me.basis())
 	}
 	for i := range t {
 		p := &t[i]
 		whole = whole || p.at > me.at
-		if p.at <= from || p.key == me.key || p.from.IsZero() {
+		switch {
+		case p.at <= from, p.key == me.key:
+			continue
+		case p.from.IsZero():
+			changed = append(changed, p.basis()) // it stays as it was said; what it calls for may not
 			continue
 		}
 		o, err := j.again(ctx, t, *p)
@@ -153,41 +172,45 @@ func (j *derivation) hidden(ctx context.Context, t timeline, p point) (bool, err
 }
 
 // stated follows a score that was stored by itself: responses later in time may be
-// compared with it.
+// compared with it, and a change that it shows may ask for a person. It stays as it was
+// said: what it comes to beside others is worked out when it is asked for.
 func (j *derivation) stated(ctx context.Context, r fhir.Resource) error {
-	o, from, gone := r, int64(math.MinInt64), r.IsZero()
-	if gone {
+	gone := r.IsZero()
+	if !gone && j.library.scaleOf(r) == nil {
+		return nil
+	}
+	var prior fhir.Resource
+	if r.Version > 1 {
 		var err error
-		if o, err = j.in.ReadVersion(ctx, r.Key, r.Version-1); err != nil {
-			if fhir.CodeOf(err) == fhir.NotFound || fhir.CodeOf(err) == fhir.Deleted || fhir.CodeOf(err) == fhir.Forbidden {
-				err = nil
-			}
+		if prior, err = j.in.ReadVersion(ctx, r.Key, r.Version-1); err != nil && !unseen(err) {
 			return err
 		}
 	}
-	in, p, ok := j.library.measure(o)
-	switch {
-	case in == nil && r.Version > 1 && !gone: // it may have been one
-		in = j.library.scaleOf(o)
-		p = point{key: r.Key}
-	case !ok:
-		return nil
-	case r.Version == 1 || gone:
-		from = p.at
-	}
-	if in == nil {
+	if gone && prior.IsZero() {
 		return nil
 	}
-	t, err := in.timeline(ctx, j.in, subjectOf(o))
-	if err != nil {
-		return err
+	said := r
+	if gone {
+		said = prior
 	}
-	t = t.without(r.Key)
-	if ok && !gone {
-		if err := p.place(ctx, j.in); err != nil {
+	if j.library.scaleOf(said) != nil && bare(said.Root()) {
+		var err error
+		switch {
+		case gone:
+			err = j.each(ctx, r.Key, func(r fhir.Resource) error { j.unmake(r); return nil })
+		case r.Root().Get("status").Text() == "entered-in-error":
+			err = j.mistaken(ctx, r.Key)
+		}
+		if err != nil {
 			return err
 		}
-		t = t.with(p)
 	}
-	return j.retell(ctx, in, t, from, &p, true)
+	var t timeline
+	if in, _, ok := j.library.measure(r); ok {
+		var err error
+		if t, err = in.timeline(ctx, j.in, subjectOf(r)); err != nil {
+			return err
+		}
+	}
+	return j.settle(ctx, prior, r, t)
 }

@@ -13,14 +13,15 @@ import (
 // and no others.
 type shelf struct {
 	now    map[fhir.Key]fhir.Resource
-	gone   map[fhir.Key]fhir.Resource // what was deleted, as it was
+	was    map[fhir.Key]fhir.Resource // the version before
+	gone   map[fhir.Key]bool          // what was deleted
 	hidden map[fhir.Key]bool          // that this caller sees nothing of
 	closed map[string]bool            // types whose search is forbidden
 	reads  int
 }
 
 func newShelf(rs ...fhir.Resource) *shelf {
-	s := &shelf{now: map[fhir.Key]fhir.Resource{}, gone: map[fhir.Key]fhir.Resource{}, hidden: map[fhir.Key]bool{}, closed: map[string]bool{}}
+	s := &shelf{now: map[fhir.Key]fhir.Resource{}, was: map[fhir.Key]fhir.Resource{}, gone: map[fhir.Key]bool{}, hidden: map[fhir.Key]bool{}, closed: map[string]bool{}}
 	s.put(rs...)
 	return s
 }
@@ -28,8 +29,11 @@ func newShelf(rs ...fhir.Resource) *shelf {
 // put keeps resources; a tombstone takes one away.
 func (s *shelf) put(rs ...fhir.Resource) {
 	for _, r := range rs {
-		if r.IsZero() {
-			s.gone[r.Key] = s.now[r.Key]
+		delete(s.was, r.Key)
+		if old, ok := s.now[r.Key]; ok {
+			s.was[r.Key] = old
+		}
+		if s.gone[r.Key] = r.IsZero(); r.IsZero() {
 			delete(s.now, r.Key)
 			continue
 		}
@@ -42,15 +46,15 @@ func (s *shelf) Read(_ context.Context, k fhir.Key) (fhir.Resource, error) {
 	if r, ok := s.now[k]; ok && !s.hidden[k] {
 		return r, nil
 	}
-	if _, ok := s.gone[k]; ok {
+	if s.gone[k] {
 		return fhir.Resource{}, &fhir.Error{Code: fhir.Deleted, Detail: "It was deleted."}
 	}
 	return fhir.Resource{}, fhir.Missing(k)
 }
 
-// ReadVersion knows the last version of what was deleted, and no more.
+// ReadVersion knows the version before the last, and no more.
 func (s *shelf) ReadVersion(_ context.Context, k fhir.Key, _ int64) (fhir.Resource, error) {
-	if r, ok := s.gone[k]; ok {
+	if r, ok := s.was[k]; ok {
 		return r, nil
 	}
 	return fhir.Resource{}, fhir.Missing(k)

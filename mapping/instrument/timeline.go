@@ -11,7 +11,8 @@ import (
 // point is one score of a timeline.
 type point struct {
 	key    fhir.Key // of the Observation
-	from   fhir.Key // the response that it was derived from; zero: stated without items
+	from   fhir.Key // the response that it was derived from here; zero: none
+	bare   bool     // stated without items
 	at     int64    // microsecond
 	date   string   // as it was said
 	points Points
@@ -20,6 +21,17 @@ type point struct {
 
 	course    fhir.Key // EpisodeOfCare that it names, or its encounter; zero: none
 	informant string
+
+	compared *compared // of a bare score: what is not stored with it
+}
+
+// basis is what a task rests on: the response, or the bare score; zero: it is for another
+// to ask.
+func (p point) basis() fhir.Key {
+	if p.bare {
+		return p.key
+	}
+	return p.from
 }
 
 // timeline is every score of one patient on one scale that stands, in the order of
@@ -91,17 +103,11 @@ func (p *point) place(ctx context.Context, r fhir.Reader) (err error) {
 // scale's range is none to compare with.
 func (in *Instrument) pointOf(r fhir.Resource) (point, bool) {
 	root, s := r.Root(), in.Total()
-	v := root.At("valueQuantity", "value")
-	for _, name := range []string{"valueInteger", "valueDecimal"} {
-		if !v.Exists() {
-			v = root.Get(name)
-		}
-	}
-	n, err := ParsePoints(v.Decimal())
+	n, err := ParsePoints(numberIn(root).Decimal())
 	if err != nil || n.Cmp(s.Low) < 0 || n.Cmp(s.High) > 0 {
 		return point{}, false
 	}
-	p := point{key: r.Key, date: root.Get("effectiveDateTime").Text(), points: n, usCore: claims(root, usCoreSurvey), stored: r, course: Course(r), informant: in.informantOf(root)}
+	p := point{key: r.Key, date: root.Get("effectiveDateTime").Text(), points: n, usCore: claims(root, usCoreSurvey), stored: r, course: Course(r), informant: in.informantOf(root), bare: bare(root)}
 	var ok bool
 	if p.at, ok = momentOf(p.date); !ok {
 		return point{}, false
@@ -110,6 +116,17 @@ func (in *Instrument) pointOf(r fhir.Resource) (point, bool) {
 		p.from = k
 	}
 	return p, true
+}
+
+// numberIn finds the value of an Observation or of a component.
+func numberIn(n fhir.Node) fhir.Node {
+	v := n.At("valueQuantity", "value")
+	for _, name := range []string{"valueInteger", "valueDecimal"} {
+		if !v.Exists() {
+			v = n.Get(name)
+		}
+	}
+	return v
 }
 
 // with returns the timeline with a score in the place of the one of the same key.
@@ -232,6 +249,19 @@ func (in *Instrument) ownCompare(sc ScaleScore, before timeline) *ownCompare {
 	}
 	mean := sum.over(n)
 	return &ownCompare{earlier: n, enough: true, mean: mean, change: sc.Value.Minus(mean), drop: fall.Cmp(rule.Fall.Times(n)) >= 0}
+}
+
+// amounts lists what a change of a score amounts to, codes of [ChangeCodes].
+func (c compared) amounts(since string) []string {
+	if since == sinceOwnMean && c.own != nil && c.own.drop {
+		return []string{ownMeanDrop}
+	}
+	for _, s := range c.told() {
+		if s.code == since {
+			return s.shift.codes()
+		}
+	}
+	return nil
 }
 
 // told lists the changes that stand with a score; where the first score and the

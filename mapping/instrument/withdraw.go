@@ -8,11 +8,15 @@ import (
 )
 
 // rolesOf lists every key under which something may have followed from a response,
-// whatever instrument it was to: the score first.
+// whatever instrument it was to: the score first. From a bare score only alerts do.
 func (l *Library) rolesOf(response fhir.Key) []fhir.Key {
+	answered := response.Type == "QuestionnaireResponse"
 	ks := []fhir.Key{scoreKey(response)}
 	for _, in := range l.list {
 		for _, risk := range in.Risks {
+			if !answered {
+				break
+			}
 			ks = append(ks, flagKey(response, risk))
 			for _, o := range in.Items[risk.item].list.Options {
 				ks = append(ks, taskKey(response, risk, o.Code))
@@ -26,6 +30,9 @@ func (l *Library) rolesOf(response fhir.Key) []fhir.Key {
 		}
 	}
 	slices.SortStableFunc(ks[1:], fhir.Key.Compare)
+	if !answered {
+		ks = ks[1:]
+	}
 	return slices.Compact(ks)
 }
 

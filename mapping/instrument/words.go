@@ -32,6 +32,9 @@ type words struct {
 		Score      string  `yaml:"score"`
 		Band       string  `yaml:"band"`
 		None       string  `yaml:"none"`
+		Unstated   string  `yaml:"unstated"`
+		Bare       string  `yaml:"bare"`
+		BareRisk   string  `yaml:"bareRisk"`
 		Estimated  string  `yaml:"estimated"`
 		Only       string  `yaml:"only"`
 		Undated    string  `yaml:"undated"`
@@ -45,6 +48,7 @@ type words struct {
 		Higher     string  `yaml:"higher"`
 		Lower      string  `yaml:"lower"`
 		None       string  `yaml:"none"`
+		Unstated   string  `yaml:"unstated"`
 		Only       string  `yaml:"only"`
 		Undated    string  `yaml:"undated"`
 		SinceFirst classed `yaml:"sinceFirst"`
@@ -132,7 +136,11 @@ func (l *Library) Tell(f *Feedback) {
 func (w *words) clinician(f *Feedback) string {
 	t := w.Clinician
 	if len(f.Scores) == 0 || f.Scores[0].Score == nil {
-		return join(w.risks(f), fill(t.None, "title", f.Title))
+		none := t.None
+		if f.Bare {
+			none = t.Unstated
+		}
+		return join(w.risks(f), fill(none, "title", f.Title), w.unseen(f))
 	}
 	total := f.Scores[0]
 	score := t.Score
@@ -157,7 +165,18 @@ func (w *words) clinician(f *Feedback) string {
 	if f.OwnMean != nil {
 		out = append(out, fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...))
 	}
-	return join(out...)
+	return join(append(out, w.unseen(f))...)
+}
+
+// unseen says that scores came without answers, so that silence about a risk is none.
+func (w *words) unseen(f *Feedback) string {
+	switch {
+	case !f.Bare:
+		return ""
+	case f.risky:
+		return w.Clinician.BareRisk
+	}
+	return w.Clinician.Bare
 }
 
 func (w *words) risks(f *Feedback) string {
@@ -181,6 +200,9 @@ func (f *Feedback) between() *ChangeFacts {
 func (w *words) client(f *Feedback) string {
 	t := w.Client
 	if len(f.Scores) == 0 || f.Scores[0].Score == nil {
+		if f.Bare {
+			return join(t.Thanks, t.Unstated)
+		}
 		return join(t.Thanks, t.None)
 	}
 	score := t.Higher
@@ -305,7 +327,7 @@ func (w *words) check(file string) error {
 		}
 	}
 	c, k := w.Clinician, w.Client
-	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Estimated, c.Only, c.Undated, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Only, k.Undated, k.Worse}, "") {
+	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Unstated, c.Bare, c.BareRisk, c.Estimated, c.Only, c.Undated, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Unstated, k.Only, k.Undated, k.Worse}, "") {
 		return fmt.Errorf("%s: a text is missing", file)
 	}
 	return nil

@@ -1,0 +1,51 @@
+package instrument
+
+import (
+	"context"
+	"slices"
+
+	"rapport/fhir"
+)
+
+// Told is what a score comes to beside earlier ones.
+type Told struct {
+	First, Last *ChangeFacts  // nil: there is none before
+	OwnMean     *OwnMeanFacts // nil: no rule
+}
+
+// TellBare works out what the bare scores among those of one client come to beside the
+// others: nothing of it is stored, since an Observation stays as its source said it. r
+// reads the encounters and courses of therapy that scores name.
+//
+// Errors are those of r.
+func (in *Instrument) TellBare(ctx context.Context, r fhir.Reader, scores []fhir.Resource) (map[fhir.Key]Told, error) {
+	j := &derivation{in: remember(r)}
+	var t timeline
+	for _, o := range scores {
+		p, ok := in.pointOf(o)
+		if !ok {
+			continue
+		}
+		if err := p.place(ctx, j.in); err != nil {
+			return nil, err
+		}
+		t = append(t, p)
+	}
+	slices.SortFunc(t, point.compare)
+	t, err := j.compareBare(ctx, in, t)
+	if err != nil {
+		return nil, err
+	}
+	out := map[fhir.Key]Told{}
+	for _, p := range t {
+		if c := p.compared; c != nil {
+			out[p.key] = Told{in.changeFacts(c.first), in.changeFacts(c.last), in.ownMeanFacts(c.own)}
+		}
+	}
+	return out, nil
+}
+
+// Codes lists what a change amounts to: codes of [ChangeCodes].
+func (f *ChangeFacts) Codes() []string {
+	return Shift{Class: f.Class, Recovery: f.Recovery, ReliableRecovery: f.ReliableRecovery}.codes()
+}
