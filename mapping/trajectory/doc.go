@@ -10,7 +10,8 @@
 //
 // Nothing is worked out that is stored: baseline, change and what it amounts to are
 // those of the Observation, which package instrument keeps right when an earlier
-// response is corrected. What the caller may not see is not there: a phase, a score
+// response is corrected. Of a score without answers nothing is stored but what its source
+// said, so that package instrument works it out for the caller. What the caller may not see is not there: a phase, a score
 // or an appointment that is missing leaves no trace.
 //
 // A series has one informant, so that a parent's answers are no change of the client's.

@@ -109,7 +109,7 @@ func Read(ctx context.Context, r fhir.Reader, l *instrument.Library, client fhir
 	}
 	t := &Trajectory{Client: client.String(), asOf: dayIn(a.Now, a.Zone), Phases: []Phase{}, Adjustments: []Adjustment{}, NoShows: []string{}, Series: []Series{}}
 	t.AsOf = t.asOf.Format(time.DateOnly)
-	g := gatherer{Reader: r, library: l, zone: a.Zone, series: map[of]*Series{}}
+	g := gatherer{Reader: r, library: l, zone: a.Zone, series: map[of]*Series{}, all: map[instrument.Code][]fhir.Resource{}}
 	// Scores first: who may not ask for any is told so before anything is looked up.
 	if err := g.scores(ctx, client, t); err != nil {
 		return nil, err
@@ -157,6 +157,7 @@ type gatherer struct {
 	library *instrument.Library
 	zone    *time.Location
 	series  map[of]*Series
+	all     map[instrument.Code][]fhir.Resource // scores by their code
 }
 
 // of is what a series is of.
@@ -202,7 +203,7 @@ func coded(param string, codes ...string) fhir.Clause {
 
 func (g *gatherer) scores(ctx context.Context, client fhir.Key, t *Trajectory) error {
 	n := 0
-	return g.each(ctx, fhir.Query{
+	err := g.each(ctx, fhir.Query{
 		Type:  "Observation",
 		Where: []fhir.Clause{about(client), coded("category", "survey"), coded("status", "final", "amended", "corrected")},
 		Sort:  []fhir.Order{{Param: "date", Kind: fhir.Date}},
@@ -232,8 +233,54 @@ func (g *gatherer) scores(ctx context.Context, client fhir.Key, t *Trajectory) e
 			g.series[k] = s
 		}
 		s.Points = append(s.Points, p)
+		code := in.Total().Code
+		g.all[code] = append(g.all[code], o)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for k, s := range g.series {
+		if err := g.bare(ctx, k.Instrument, s.Points); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bare fills in what is stored with no score that a source states without answers.
+func (g *gatherer) bare(ctx context.Context, in *instrument.Instrument, points []Point) error {
+	silent := func(p Point) bool { return p.Response == "" && p.SinceFirst == nil }
+	if !slices.ContainsFunc(points, silent) {
+		return nil
+	}
+	told, err := in.TellBare(ctx, g.Reader, g.all[in.Total().Code])
+	if err != nil {
+		return err
+	}
+	for i := range points {
+		p := &points[i]
+		k, _ := fhir.ParseKey(p.Observation)
+		if x, ok := told[k]; ok && silent(*p) {
+			p.tell(x)
+		}
+	}
+	return nil
+}
+
+func (p *Point) tell(x instrument.Told) {
+	if x.First != nil {
+		p.SinceFirst, p.Marks = &x.First.Change, x.First.Codes()
+		p.base, _ = fhir.ParseKey(x.First.Observation)
+	}
+	if x.Last != nil && x.Last.Observation != x.First.Observation {
+		p.SinceLast, p.MarksLast = &x.Last.Change, x.Last.Codes()
+	}
+	if x.OwnMean != nil && x.OwnMean.Mean != nil {
+		if p.OwnMean = x.OwnMean.Change; x.OwnMean.Drop {
+			p.Marks = append(p.Marks, "own-mean-drop")
+		}
+	}
 }
 
 func seriesOf(in *instrument.Instrument) *Series {

@@ -360,3 +360,25 @@ func TestAScoreDatedInTheFutureIsNotTheLatestBeforeItsDay(t *testing.T) {
 		t.Errorf("%v %+v", err, got)
 	}
 }
+
+func TestScoresWithoutAnswersAreToldAsOthersAre(t *testing.T) {
+	c := newClinic(t)
+	state := func(id, date string, score int) {
+		c.put(fmt.Sprintf(`{"resourceType":"Observation","id":%q,"status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"survey"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"44261-6"}]},"subject":{"reference":"Patient/ida"},"effectiveDateTime":%q,"valueQuantity":{"value":%d}}`, id, date, score))
+	}
+	state("b1", "2026-01-12", 20)
+	c.answered("r2", "ida", "2026-02-02", "completed", 6)
+	state("b3", "2026-03-02", 17)
+	got, err := c.read(c.gate(policy.Therapist, "mira"), "ida", Ask{})
+	if err != nil || len(got.Series) != 1 || len(got.Series[0].Points) != 3 {
+		t.Fatalf("%v %+v", err, got)
+	}
+	s := got.Series[0]
+	last := s.Points[2]
+	if s.Baseline != "Observation/b1" || last.SinceFirst == nil || last.SinceFirst.String() != "-3" || last.SinceLast.String() != "11" || strings.Join(last.MarksLast, " ") != "reliable-deterioration" {
+		t.Errorf("%+v", last)
+	}
+	if svg := string(got.SVG("")); strings.Count(svg, `fill="none" stroke="#111" stroke-width="1.75"`) != 1 || !read(t, []byte(svg)).says("reliably worse than the last") {
+		t.Error("it is not one line with its mark")
+	}
+}
