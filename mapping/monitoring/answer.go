@@ -35,11 +35,8 @@ func (u *Rules) last(ctx context.Context, r fhir.Reader, patient fhir.Key, in *i
 	if err != nil {
 		return nil, err
 	}
-	total := in.Total().Code
 	scores := fhir.Query{
-		Type: "Observation",
-		Where: []fhir.Clause{about(patient), coded("status", "final", "amended", "corrected"), until("date"),
-			{Param: "code", Kind: fhir.Token, Any: []fhir.Operand{{System: total.System, HasSystem: true, Code: total.Code}}}},
+		Type: "Observation", Where: append(scored(patient, in), until("date")),
 		Sort: []fhir.Order{{Param: "date", Kind: fhir.Date, Desc: true}}, Count: 20,
 	}
 	err = each(ctx, r, scores, func(e fhir.Entry) bool {
@@ -67,20 +64,29 @@ func states(o fhir.Resource, in *instrument.Instrument) bool {
 	return false
 }
 
-// answers counts the responses from a day until today.
+// answers counts the responses from a day until today, and scores that a source states
+// without one.
 func (u *Rules) answers(ctx context.Context, r fhir.Reader, patient fhir.Key, in *instrument.Instrument, from, today time.Time) (n int, err error) {
-	q := fhir.Query{
-		Type:  "QuestionnaireResponse",
-		Where: []fhir.Clause{about(patient), asking(in), coded("status", "completed", "amended"), when("authored", fhir.Ge, from.AddDate(0, 0, -1)), until("authored", today)},
-		Count: spell,
-	}
-	err = each(ctx, r, q, func(e fhir.Entry) bool {
-		if d, ok := dayOf(e.Resource.Root().Get("authored").Text(), u.zone()); ok && !d.Before(from) && !d.After(today) {
-			n++
+	for _, of := range []struct {
+		typ, param, date string
+		where            []fhir.Clause
+	}{
+		{"QuestionnaireResponse", "authored", "authored", []fhir.Clause{about(patient), asking(in), coded("status", "completed", "amended")}},
+		{"Observation", "date", "effectiveDateTime", scored(patient, in)},
+	} {
+		q := fhir.Query{Type: of.typ, Where: append(of.where, when(of.param, fhir.Ge, from.AddDate(0, 0, -1)), until(of.param, today)), Count: spell}
+		err = each(ctx, r, q, func(e fhir.Entry) bool {
+			d, ok := dayOf(e.Resource.Root().Get(of.date).Text(), u.zone())
+			if ok && !d.Before(from) && !d.After(today) && (of.typ != "Observation" || states(e.Resource, in)) {
+				n++
+			}
+			return true
+		})
+		if err != nil {
+			return 0, err
 		}
-		return true
-	})
-	return n, err
+	}
+	return n, nil
 }
 
 // each walks over all matches until f says that it is enough. A caller that may not
@@ -133,6 +139,13 @@ func asking(in *instrument.Instrument) fhir.Clause {
 		c.Any = append(c.Any, fhir.Operand{URL: u})
 	}
 	return c
+}
+
+// scored are the clauses of the total scores of an instrument that stand.
+func scored(patient fhir.Key, in *instrument.Instrument) []fhir.Clause {
+	total := in.Total().Code
+	return []fhir.Clause{about(patient), coded("status", "final", "amended", "corrected"),
+		{Param: "code", Kind: fhir.Token, Any: []fhir.Operand{{System: total.System, HasSystem: true, Code: total.Code}}}}
 }
 
 func coded(param string, codes ...string) fhir.Clause {

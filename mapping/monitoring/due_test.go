@@ -184,6 +184,24 @@ func TestWhatIsNoAnswerDoesNotCountAsOne(t *testing.T) {
 	}
 }
 
+func TestAScoreThatASourceStatesIsOneOfThoseThatAPlanAsksFor(t *testing.T) {
+	w := newClinic(t)
+	w.plan("plan", "ida", "active", "", phase{id: "acute", from: "2026-03-01", asks: []string{"phq-9 1 wk 2"}})
+	w.answered("r1", "ida", "phq-9", "2026-03-01", "completed")
+	score := func(id, extension string) {
+		w.put(fmt.Sprintf(`{"resourceType":"Observation","id":%q,%s%s,"status":"final","code":{"coding":[{"system":"http://loinc.org","code":"44261-6"}]},"subject":{"reference":"Patient/ida"},"effectiveDateTime":"2026-03-02","valueQuantity":{"value":9}}`, id, secret, extension))
+	}
+	w.at("2026-03-11T12:00:00Z")
+	score("derived", "")
+	if got := w.list("mira", monitoring.Ask{}); got != "ida phq-9 2026-03-08 due 3" {
+		t.Errorf("%q", got)
+	}
+	score("stated", `,"extension":[{"url":"https://rapport.example/fhir/StructureDefinition/response-instrument","valueCanonical":"`+w.rules.Library.BySlug("phq-9").Canonical()+`"}]`)
+	if got := w.list("mira", monitoring.Ask{}); got != "" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestWhatTheAskerMayNotSeeDoesNotCount(t *testing.T) {
 	w := newClinic(t)
 	w.client("roth", "jon", "active", "")
