@@ -203,6 +203,16 @@ func TestTheMeanOfChecksIsThatOfTheirOwnCourse(t *testing.T) {
 	}
 }
 
+func TestNobodyIsThankedForWhatTheirTherapistAnswered(t *testing.T) {
+	d := NewDeriver(library(t))
+	for by, told := range map[string]bool{"": true, "client": true, "parent": true, "practitioner": false} {
+		f, err := d.library.Feedback(t.Context(), newShelf(), placed{form: scored("a", "2026-01-10", 6), by: by}.resource(t, d), nil)
+		if err != nil || (f.ForClient != "") != told {
+			t.Errorf("%q: %q, %v", by, f.ForClient, err)
+		}
+	}
+}
+
 func TestAScoreSaysItsCourseAndWhoAnswered(t *testing.T) {
 	d := NewDeriver(library(t))
 	for name, x := range map[string]struct {

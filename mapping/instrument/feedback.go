@@ -105,7 +105,7 @@ func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource,
 	if err != nil {
 		return Feedback{}, err
 	}
-	out := Feedback{Instrument: in.Slug, Title: in.Title, Bare: w.key == w.score, informant: in.Subject, risky: len(in.Risks) > 0}
+	out := Feedback{Instrument: in.Slug, Title: in.Title, Bare: w.key == w.score, informant: in.informant(w), risky: len(in.Risks) > 0}
 	if !out.Bare {
 		out.Response = w.key.String()
 	}

@@ -125,7 +125,7 @@ func (l *Library) With(v Voice) (*Library, error) {
 func (l *Library) Tell(f *Feedback) {
 	w := l.words
 	f.Language, f.ForClinician, f.ForClient, f.Safety = w.Language, w.clinician(f), "", ""
-	if f.informant != "practitioner" {
+	if f.informant != practitioner {
 		f.ForClient = w.client(f)
 	}
 	if len(f.Risks) > 0 {
