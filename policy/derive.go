@@ -65,11 +65,8 @@ func (w *writer) derive(ctx context.Context, from before, r fhir.Resource) (fhir
 		}
 	}
 	f := w.factor.FactsOf(r)
-	about := func(ks []fhir.Key) bool {
-		return !slices.ContainsFunc(ks, func(k fhir.Key) bool { return !slices.Contains(from.head.Patients, k) })
-	}
-	if !about(f.Patients) || b.exists && !about(b.head.Patients) {
-		return fhir.Written{}, misfit("derived-patient")
+	if err := w.sameRecord(from, slices.Concat(f.Patients, b.head.Patients), misfit); err != nil {
+		return fhir.Written{}, err
 	}
 	if len(f.Patients) == 0 && r.Type != "Provenance" && len(from.head.Patients) > 0 {
 		return fhir.Written{}, misfit("derived-patient")
@@ -84,6 +81,25 @@ func (w *writer) derive(ctx context.Context, from before, r fhir.Resource) (fhir
 	return w.put(ctx, b, r, f, store.Condition{}, []string{"derived"})
 }
 
+// sameRecord refuses what follows where it is about others than its parent, now or
+// before. That is our own fault, but where they are whom the parent was about until
+// this transaction: then the caller has moved it, and what followed cannot go along.
+func (w *writer) sameRecord(from before, patients []fhir.Key, misfit func(string) error) error {
+	others := slices.DeleteFunc(slices.Clone(patients), func(p fhir.Key) bool { return slices.Contains(from.head.Patients, p) })
+	if len(others) == 0 {
+		return nil
+	}
+	left := w.session.fresh.left[from.head.Key]
+	if slices.ContainsFunc(others, func(p fhir.Key) bool { return !slices.Contains(left, p) }) {
+		return misfit("derived-patient")
+	}
+	w.entry.deny("derived-moved", slices.Concat(from.head.Patients, others))
+	return &fhir.Error{
+		Code: fhir.BusinessRule, At: w.factor.naming(from.body, from.head.Patients),
+		Detail: "What followed from this before (scores, flags, tasks) stands in the record of another client. Leave it that client's and mark it entered-in-error, and send this one as a new one of its own.",
+	}
+}
+
 // underive takes back what followed. Who did what is never taken back.
 func (w *writer) underive(ctx context.Context, from, b before, k fhir.Key, misfit func(string) error) (fhir.Written, error) {
 	if k.Type == "Provenance" {
@@ -92,8 +108,11 @@ func (w *writer) underive(ctx context.Context, from, b before, k fhir.Key, misfi
 	if !b.lives() {
 		return fhir.Written{Head: fhir.Head{Key: k}, Effect: fhir.Unchanged}, nil
 	}
-	if len(b.head.Patients) == 0 || slices.ContainsFunc(b.head.Patients, func(p fhir.Key) bool { return !slices.Contains(from.head.Patients, p) }) {
+	if len(b.head.Patients) == 0 {
 		return fhir.Written{}, misfit("derived-patient")
+	}
+	if err := w.sameRecord(from, b.head.Patients, misfit); err != nil {
+		return fhir.Written{}, err
 	}
 	return w.bury(ctx, k, b, store.Condition{}, []string{"derived"})
 }

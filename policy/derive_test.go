@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"rapport/fhir"
@@ -55,6 +56,62 @@ func TestWhatFollowsFromAResponse(t *testing.T) {
 			refused(t, c.what, err, fhir.Exception)
 			_, err = read(ctx, p.gate("import"), k("QuestionnaireResponse/new"))
 			refused(t, "the response beside it", err, fhir.NotFound)
+		})
+	}
+}
+
+// A response that is moved leaves what followed where it stands, and its mover is told;
+// that it was moved opens nobody else's record to what follows.
+func TestWhatFollowedDoesNotMoveToAnotherClient(t *testing.T) {
+	response := func(who string) fhir.Resource {
+		return resource(t, fmt.Sprintf(`{"resourceType":"QuestionnaireResponse","id":"moved","status":"completed","subject":{"reference":"Patient/%s"}}`, who))
+	}
+	score := func(id, who string) fhir.Resource {
+		return resource(t, fmt.Sprintf(`{"resourceType":"Observation","id":%q,"status":"final",%s,"subject":{"reference":"Patient/%s"}}`, id, survey, who))
+	}
+	for _, c := range []struct {
+		what    string
+		to      string
+		follows fhir.Resource
+		want    fhir.Code
+	}{
+		{"the score that stands", "bert", score("moved-score", "bert"), fhir.BusinessRule},
+		{"the score, marked", "bert", score("moved-score", "anna"), fhir.BusinessRule},
+		{"the score, taken back", "bert", fhir.Tombstone(k("Observation/moved-score"), 0), fhir.BusinessRule},
+		{"a score of its own that is a third one's", "bert", score("carl-score", "bert"), fhir.Exception},
+		{"a third one's", "bert", score("new-score", "carl"), fhir.Exception},
+		{"the score, of a response that stays", "anna", score("bert-score", "anna"), fhir.Exception},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			p := open(t)
+			p.load(append(world(), client("carl", "jon", "clinic")...)...)
+			ctx := t.Context()
+			write := func(r, follows fhir.Resource) error {
+				return p.gate("import").Update(ctx, fhir.Act{Interaction: fhir.Update, Type: r.Type, ID: r.ID}, func(tx fhir.Tx) error {
+					w, err := tx.Put(ctx, r, fhir.Condition{})
+					if err == nil {
+						_, err = tx.Derive(ctx, w.Head, follows)
+					}
+					return err
+				})
+			}
+			if err := write(response("anna"), score("moved-score", "anna")); err != nil {
+				t.Fatal(err)
+			}
+			err := write(response(c.to), c.follows)
+			refused(t, c.what, err, c.want)
+			if at := fhir.IssuesOf(err)[0].At; c.want == fhir.BusinessRule && !slices.Equal(at, []string{"QuestionnaireResponse.subject"}) {
+				t.Errorf("told at %v", at)
+			}
+			if r := p.log.last(); c.want == fhir.BusinessRule && (r.Decision != policy.Deny || !slices.Equal(r.Reasons, []string{"derived-moved"})) {
+				t.Errorf("recorded as %+v", r)
+			}
+			for _, key := range []string{"QuestionnaireResponse/moved", "Observation/moved-score"} {
+				r, err := read(ctx, p.gate("import"), k(key))
+				if subject, _ := r.Root().Get("subject").Ref(); err != nil || subject != k("Patient/anna") || r.Version != 1 {
+					t.Errorf("%s is about %s: %v", r, subject, err)
+				}
+			}
 		})
 	}
 }

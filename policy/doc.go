@@ -38,6 +38,10 @@
 // A consent's silence is no consent. A rule that needs one says so; a referral for
 // treatment does not (45 CFR 164.506(c)), a vendor's reading does.
 //
+// What follows from a resource is about whom it is about. One that is moved to another
+// patient after something followed from it is refused, whoever moves it: what followed
+// stands in the other's record, and to move it along would take it from there unseen.
+//
 // Labels only ever rise by a caller's hand. To take one off is an act of its own,
 // which imports and the record's owner may do (ToRelabel).
 package policy

@@ -120,6 +120,18 @@ func (f *Factor) patients(r fhir.Resource) []fhir.Key {
 	return slices.Compact(ks)
 }
 
+// naming returns the elements of r, as FHIRPath, that name one of some patients.
+func (f *Factor) naming(r fhir.Resource, patients []fhir.Key) (at []string) {
+	for _, path := range f.about[r.Type] {
+		named := false
+		references(r.Root(), path, func(k fhir.Key) { named = named || slices.Contains(patients, k) })
+		if named {
+			at = append(at, r.Type+"."+strings.Join(path, "."))
+		}
+	}
+	return at
+}
+
 // references visits the literal relative references at a path.
 func references(n fhir.Node, path []string, f func(fhir.Key)) {
 	if len(path) == 0 {

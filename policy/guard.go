@@ -98,7 +98,8 @@ type session struct {
 type freshness struct {
 	classes  []fhir.Class
 	profiles []fhir.Profile
-	heads    map[fhir.Key]int64 // written, and their versions
+	heads    map[fhir.Key]int64      // written, and their versions
+	left     map[fhir.Key][]fhir.Key // written, and whom they were about before and are no longer
 }
 
 func (g *gate) session(a fhir.Act) (*session, error) {
@@ -233,7 +234,7 @@ func (g *gate) Update(ctx context.Context, a fhir.Act, f func(fhir.Tx) error) (e
 		// f may run again: nothing of an earlier attempt may remain.
 		attempt := *s
 		attempt.land, attempt.tied, attempt.decisions = nil, nil, map[sightKey]decided{}
-		attempt.fresh = freshness{heads: map[fhir.Key]int64{}}
+		attempt.fresh = freshness{heads: map[fhir.Key]int64{}, left: map[fhir.Key][]fhir.Key{}}
 		attempt.entries = []*entry{newEntry(a)}
 		defer func() { es = attempt.entries }()
 		if err := f(&writer{reader: reader{session: &attempt, in: t, entry: attempt.entries[0]}, out: t}); err != nil {

@@ -412,6 +412,7 @@ func (w *writer) put(ctx context.Context, b before, r fhir.Resource, f fhir.Fact
 	touched := slices.Concat(f.Patients, b.head.Patients)
 	w.entry.touch(r.Key, h.Version, how, touched, by)
 	w.wrote(h.Head, f)
+	w.leaves(r.Key, b.head.Patients, f.Patients)
 	if err := w.consentChanged(ctx, r.Key, b.head.Patients, f.Patients); err != nil {
 		return fhir.Written{}, err
 	}
@@ -433,6 +434,15 @@ func (w *writer) wrote(h fhir.Head, f fhir.Facts) {
 	if !slices.Contains(w.session.fresh.classes, f.Class) {
 		w.session.fresh.classes = append(w.session.fresh.classes, f.Class)
 		clear(w.session.decisions)
+	}
+}
+
+// leaves notes whom a resource is no longer about.
+func (w *writer) leaves(k fhir.Key, before, after []fhir.Key) {
+	left := w.session.fresh.left
+	gone := slices.DeleteFunc(slices.Concat(left[k], before), func(p fhir.Key) bool { return slices.Contains(after, p) })
+	if delete(left, k); len(gone) > 0 {
+		left[k] = gone
 	}
 }
 

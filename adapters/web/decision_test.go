@@ -205,6 +205,32 @@ func TestATherapistRecordsTheOwnCaseload(t *testing.T) {
 	}
 }
 
+// What followed from a response stands in the record of whom it was about.
+func TestAResponseDoesNotBecomeAnotherClients(t *testing.T) {
+	c := newClinic(t)
+	first := phq9("r1", "2026-02-02T11:00:00+01:00", "1111111130")
+	c.as("import", http.MethodPost, "/practice/responses", first, http.StatusCreated)
+	stated := func(key, client, date string) string {
+		return fmt.Sprintf(`{"key":%q,"instrument":"phq-9","client":%q,"authored":%q,"scores":{"total":20}}`, key, client, date)
+	}
+	c.as("import", http.MethodPost, "/practice/responses", stated("r0", "c1", "2026-01-12"), http.StatusCreated)
+	before := c.versions()
+	moved := strings.Replace(first, `"client":"c1","episode":"e1","session":"s1"`, `"client":"c2","status":"amended"`, 1)
+	for what, body := range map[string]string{"by its answers": moved, "a score that later ones rest on": stated("r0", "c2", "2026-01-12")} {
+		is := c.outcome(c.as("import", http.MethodPost, "/practice/responses", body, http.StatusUnprocessableEntity), http.StatusUnprocessableEntity)
+		if at := is[0].Get("expression").Index(0).Text(); what == "by its answers" && at != "/client" {
+			t.Errorf("%s: told at %s", what, at)
+		}
+	}
+	var outcome struct{ Records []result }
+	if err := json.Unmarshal(c.as("import", http.MethodPost, "/practice/responses", "["+moved+"]", http.StatusOK).body, &outcome); err != nil || outcome.Records[0].Status != http.StatusUnprocessableEntity {
+		t.Errorf("among several: %+v %v", outcome, err)
+	}
+	if n := c.versions(); n != before {
+		t.Errorf("%d versions more", n-before)
+	}
+}
+
 func TestWhoIsNotTheirsIsToATherapistAsWhoIsNotThere(t *testing.T) {
 	c := newClinic(t)
 	before := c.versions()

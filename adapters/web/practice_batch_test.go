@@ -79,21 +79,13 @@ func TestOneBadRecordDoesNotLoseTheOthers(t *testing.T) {
 	}
 }
 
-// What followed from a response stands in the record of whom it was about; and empty
-// answers take nothing back.
-func TestAResponseBecomesNeitherAnotherClientsNorEmpty(t *testing.T) {
+func TestEmptyAnswersTakeNothingBack(t *testing.T) {
 	o := newOffice(t).settle()
-	o.post("clients", `{"key":"c2","name":{"family":"Lohmann","given":["Til"]}}`)
 	first := phq9("r1", "2026-02-02T11:00:00+01:00", "1111111130")
 	o.post("responses", first)
-	for body, at := range map[string]string{
-		strings.Replace(first, `"client":"c1","episode":"e1","session":"s1"`, `"client":"c2","status":"amended"`, 1): "/client",
-		first[:strings.Index(first, `"answers"`)] + `"answers":{}}`:                                                  "/answers",
-	} {
-		got := o.postAll("responses", "["+body+"]").Records[0]
-		if got.Outcome != "rejected" || got.Status != 422 && got.Status != 400 || len(got.Issues) == 0 || !slices.Contains(got.Issues[0].Expression, at) {
-			t.Errorf("%s: %+v", at, got)
-		}
+	got := o.postAll("responses", "["+first[:strings.Index(first, `"answers"`)]+`"answers":{}}`+"]").Records[0]
+	if got.Outcome != "rejected" || got.Status != 422 && got.Status != 400 || len(got.Issues) == 0 || !slices.Contains(got.Issues[0].Expression, "/answers") {
+		t.Errorf("%+v", got)
 	}
 	if n := len(o.of("Flag")); n != 1 {
 		t.Errorf("%d safety flags", n)

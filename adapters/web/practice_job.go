@@ -138,9 +138,6 @@ func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r rece
 	if err := j.targets(ctx, tx, rs); err != nil {
 		return r, err
 	}
-	if err := j.sameClient(ctx, tx, rs[0]); err != nil {
-		return r, err
-	}
 	var derived []fhir.Written
 	var ws []fhir.Written
 	for _, res := range rs {
@@ -153,7 +150,7 @@ func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r rece
 		// first and an update after that; the gate tells them apart.
 		w, err := j.put(ctx, tx.As(fhir.Act{Interaction: fhir.Create, Type: res.Type}), res, &derived)
 		if err != nil {
-			return r, err
+			return r, j.placed(err, res)
 		}
 		ws = append(ws, w)
 	}
@@ -169,26 +166,6 @@ func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r rece
 		r.Feedback, err = j.assess(ctx, tx, ws[0].Resource, derived)
 	}
 	return r, err
-}
-
-// sameClient refuses to make a response another client's: what followed from it, scores
-// and safety flags, stands in the record of the one who was named first.
-func (j *job) sameClient(ctx context.Context, tx fhir.Tx, res fhir.Resource) error {
-	if _, ok := j.record.(*practice.Response); !ok {
-		return nil
-	}
-	was, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: res.Type, ID: res.ID}).Read(ctx, res.Key)
-	if absent(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	before, _ := was.Root().Get("subject").Ref()
-	if now, _ := res.Root().Get("subject").Ref(); now != before {
-		return fhir.Errorf(fhir.BusinessRule, "/client", "The response of this key is another client's. Mark that one entered-in-error, and post this one under a key of its own.")
-	}
-	return nil
 }
 
 // mistaken looks up as what a record stands that is entered in error; see

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"reflect"
@@ -113,6 +114,30 @@ func (j *job) places(named []reference, k fhir.Key, whose []fhir.Key, path strin
 		return []string{path}
 	}
 	return out
+}
+
+// placed tells what is said of an element that refers to something at the places in the
+// record where it does; r is the resource that it is said of.
+func (j *job) placed(err error, r fhir.Resource) error {
+	var several fhir.Errors
+	var e *fhir.Error
+	if errors.As(err, &several) || !errors.As(err, &e) {
+		return err
+	}
+	named := references(j.record)
+	var at []string
+	for k, path := range meant(r) {
+		if slices.Contains(e.At, path) {
+			at = append(at, j.places(named, k, nil, path)...)
+		}
+	}
+	if len(at) == 0 {
+		return err
+	}
+	slices.Sort(at)
+	c := *e
+	c.At = slices.Compact(at)
+	return &c
 }
 
 // means reports whether a reference of the record leads to a resource.

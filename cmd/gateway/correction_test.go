@@ -124,3 +124,36 @@ func TestCorrectionsReachScoresAndTasksThroughEveryDoor(t *testing.T) {
 		t.Errorf("the score of what was deleted: %d", got.status)
 	}
 }
+
+// What followed from a response stays where it is, whatever way the response is moved.
+func TestAResponseThatIsMovedToAnotherClientIsRefusedThroughEveryDoor(t *testing.T) {
+	w := newWorld(t)
+	a := w.send(w.importer, http.MethodPost, "/QuestionnaireResponse", string(w.answered("", "completed", "2026-02-01", "1", w.a.doctor).Body()))
+	made, err := fhir.Parse(a.body)
+	if a.status != http.StatusCreated || err != nil {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	moved := strings.ReplaceAll(string(w.answered(made.ID, "amended", "2026-02-01", "1", w.a.doctor).Body()), w.a.patient.String(), w.b.patient.String())
+	put := fmt.Sprintf(`{"request":{"method":"PUT","url":%q},"resource":%s}`, made.Key, moved)
+	refused := func(what string, status int, body []byte) {
+		t.Helper()
+		for _, want := range []string{"business-rule", ".subject\"", "another client"} {
+			if status != http.StatusUnprocessableEntity || !strings.Contains(string(body), want) {
+				t.Errorf("%s: %d %s", what, status, body)
+			}
+		}
+	}
+	r := w.send(w.importer, http.MethodPut, "/"+made.Key.String(), moved)
+	refused("an update", r.status, r.body)
+	r = w.send(w.importer, http.MethodPost, "", `{"resourceType":"Bundle","type":"transaction","entry":[`+put+`]}`)
+	refused("a transaction", r.status, r.body)
+	r = w.send(w.importer, http.MethodPatch, "/"+made.Key.String(), fmt.Sprintf(`[{"op":"replace","path":"/subject/reference","value":%q},{"op":"replace","path":"/source/reference","value":%q}]`, w.b.patient, w.b.patient),
+		"Content-Type", "application/json-patch+json")
+	refused("a patch", r.status, r.body)
+	for _, k := range []fhir.Key{made.Key, instrument.Derived("Observation", made.Key, "score")} {
+		now, err := fhir.Parse(w.send(w.importer, http.MethodGet, "/"+k.String(), "").body)
+		if subject, _ := now.Root().Get("subject").Ref(); err != nil || subject != w.a.patient || now.Version > 1 {
+			t.Errorf("%s is about %s: %v", now, subject, err)
+		}
+	}
+}

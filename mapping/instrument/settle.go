@@ -62,7 +62,7 @@ func (j *derivation) settle(ctx context.Context, prior, now fhir.Resource, t tim
 			}
 		}
 	}
-	same := stood && is2 && was.Total().Code == is.Total().Code
+	same := stood && is2 && was.Total().Code == is.Total().Code && subjectOf(prior) == subjectOf(now)
 	if stood && !same {
 		left, err := was.timeline(ctx, j.in, subjectOf(prior))
 		if err != nil {

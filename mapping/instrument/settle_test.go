@@ -319,6 +319,36 @@ func TestAStatedScoreMovesLaterScoresToo(t *testing.T) {
 	}
 }
 
+// What a score was compared with is another client's now: it is told anew, for whoever
+// stores it to judge whether it may be.
+func TestAStatedScoreThatIsMovedIsNoBaselineOfWhomItLeft(t *testing.T) {
+	l := library(t)
+	in, d := l.BySlug("phq-9"), NewDeriver(l)
+	s := newShelf()
+	of := func(subject fhir.Key, version int64) fhir.Resource {
+		sc, err := in.Stated(map[string]Points{"total": PointsOf(15)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := in.Observation(sc, Measured{ID: "stated", Status: "final", Subject: subject, Effective: "2026-01-10"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Version = version
+		return o
+	}
+	hand(t, d, s, of(patient, 1))
+	later := form{"c", "phq-9", "2026-03-02", "completed", "211110000"}
+	hand(t, d, s, later.resource(t, d))
+	if got := changes(s.now[scoreKey(later.key())]); len(got) == 0 {
+		t.Fatal("it is compared with nothing")
+	}
+	out := hand(t, d, s, of(fhir.Key{Type: "Patient", ID: "c2"}, 2))
+	if got := changes(s.now[scoreKey(later.key())]); len(got) > 0 || !slices.ContainsFunc(out, func(r fhir.Resource) bool { return subjectOf(r) == patient }) {
+		t.Errorf("it is still told against what is another's: %v", got)
+	}
+}
+
 func TestWhoMayNotKnowOfABaselineDoesNotTellItAway(t *testing.T) {
 	d := NewDeriver(library(t))
 	s := newShelf()
