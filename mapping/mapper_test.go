@@ -31,6 +31,11 @@ func TestAnIdIsTheSameForEverAndNobodysGuess(t *testing.T) {
 	if k := m.KeyOf(practice.SourceKey{Kind: "process-note", Key: "N1"}); !k.IsZero() {
 		t.Errorf("a process note has the id %s", k)
 	}
+	mira, jon := fhir.Key{Type: "Practitioner", ID: "mira"}, fhir.Key{Type: "Practitioner", ID: "jon"}
+	note := practice.SourceKey{Kind: "process-note", Key: "N1"}
+	if of := m.NoteID(mira, note); of != m.NoteID(mira, practice.SourceKey{Kind: "process-note", System: "urn:test:practice", Key: "N1"}) || of == m.NoteID(jon, note) || of == other.NoteID(mira, note) {
+		t.Errorf("the note of a key is %s, and not its author's in their tenant", of)
+	}
 }
 
 func TestNoTwoListsOfPartsHaveOneId(t *testing.T) {

@@ -10,7 +10,7 @@
 //     verdict on one resource.
 //   - read.go, search.go, write.go, delete.go, derive.go, cursor.go: the gate itself. cohort.go: the
 //     Group that an export is of.
-//   - note.go: the gate of process notes. release.go: what a partner gets.
+//   - note.go, note_try.go: the gate of process notes, and its dry run. release.go: what a partner gets.
 //   - record.go: what is recorded of each act, and who keeps it.
 //
 // # How a decision is made

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,6 +20,9 @@ import (
 type NoteStore interface {
 	// PutNote keeps a new note durably; [fhir.Duplicate] if the id is in use.
 	PutNote(ctx context.Context, id string, sealed []byte) error
+	// ReplaceNote durably keeps a note in the place of one that is still as it was;
+	// [fhir.Conflict] if it is another by now.
+	ReplaceNote(ctx context.Context, id string, was, sealed []byte) error
 	// Note returns a sealed note, nil if there is none of that id.
 	Note(ctx context.Context, id string) ([]byte, error)
 }
@@ -29,21 +33,25 @@ type NoteStore interface {
 //
 // Source: 45 CFR 164.501 «psychotherapy notes».
 type Note struct {
-	ID      string
+	ID      string // "" for Write: one of ours, and so a new note
 	Patient fhir.Key
 	Author  fhir.Key // the Practitioner who wrote it, set by Write
 	Written time.Time
 	Body    json.RawMessage
+	Effect  fhir.Effect // what Write did
 }
 
 // Notes is the gate of process notes for one principal: the only way to them.
 // None can be listed, searched, counted, exported or referred to; only its author
 // reads one, whatever role, consent or emergency another may show.
-type Notes struct{ gate *gate }
+type Notes struct {
+	gate *gate
+	try  *tryNotes // nil: what is written is kept
+}
 
 // Notes returns the notes gate of a principal.
 func (g *Guard) Notes(p Principal) *Notes {
-	return &Notes{&gate{Guard: g, caller: newCaller(p)}}
+	return &Notes{gate: &gate{Guard: g, caller: newCaller(p)}}
 }
 
 // noteClass is what the rules see of any process note.
@@ -60,11 +68,24 @@ type sealedNote struct {
 }
 
 // Write keeps a note about a client of the caller's own caseload and returns it
-// with its id. Errors: [fhir.Forbidden], also for a client that is not the caller's
-// or does not exist.
-func (n *Notes) Write(ctx context.Context, note Note) (out Note, err error) {
+// with its id. One of an id in use takes the place of the caller's own note about the
+// same client; the same content again leaves it as it is. Errors: [fhir.Forbidden], also
+// for a client that is not the caller's or does not exist, and for a note of somebody
+// else's; [fhir.BusinessRule] for the caller's own about another client.
+func (n *Notes) Write(ctx context.Context, note Note) (Note, error) {
+	out, err := n.write(ctx, note)
+	if n.try != nil && errors.Is(err, errTried) {
+		err = nil
+	}
+	return out, err
+}
+
+func (n *Notes) write(ctx context.Context, note Note) (out Note, err error) {
 	g := n.gate
 	e := newEntry(fhir.Act{Interaction: fhir.NoteWrite})
+	if n.try != nil {
+		e.act.Operation = "dry-run"
+	}
 	s, err := g.session(e.act)
 	defer g.settle(ctx, s, &[]*entry{e}, &err, false)
 	if err != nil {
@@ -100,17 +121,79 @@ func (n *Notes) Write(ctx context.Context, note Note) (out Note, err error) {
 		e.deny("not-related", []fhir.Key{note.Patient})
 		return Note{}, unwritable()
 	}
-	note.ID, note.Author, note.Written = g.IDs(), g.caller.User, s.now
-	plain := must(json.Marshal(sealedNote{note.Patient, note.Author, g.caller.Issuer, g.caller.Subject, note.Written, note.Body}))
-	notes, err := g.Config.Notes(g.caller.Tenant)
-	if err != nil {
-		return Note{}, err
+	if note.ID == "" {
+		note.ID = g.IDs()
 	}
-	if err := notes.PutNote(ctx, note.ID, g.Keys.Seal(g.caller.Tenant, keyring.Notes, plain, noteBound(note.ID))); err != nil {
+	note.Author, note.Written = g.caller.User, s.now
+	how, err := n.keep(ctx, e, &note)
+	switch {
+	case err != nil:
 		return Note{}, err
+	case n.try != nil:
+		e.patients = append(e.patients, note.Patient)
+		return note, errTried
 	}
-	e.note(g, note.ID, WasCreated, note.Patient, v.by)
+	e.note(g, note.ID, how, note.Patient, v.by)
 	return note, nil
+}
+
+// keep puts a note that was decided about where notes are kept, unless its like is there.
+func (n *Notes) keep(ctx context.Context, e *entry, note *Note) (How, error) {
+	g := n.gate
+	notes, err := n.store()
+	if err != nil {
+		return "", err
+	}
+	plain := must(json.Marshal(sealedNote{note.Patient, note.Author, g.caller.Issuer, g.caller.Subject, note.Written, note.Body}))
+	sealed := g.Keys.Seal(g.caller.Tenant, keyring.Notes, plain, noteBound(note.ID))
+	for range noteTries {
+		was, is, err := n.sealed(ctx, notes, note.ID)
+		switch {
+		case err != nil:
+			return "", err
+		case was == nil:
+			if err = notes.PutNote(ctx, note.ID, sealed); err == nil {
+				note.Effect = fhir.Created
+				return WasCreated, nil
+			}
+		case is.Author != note.Author:
+			e.deny("not-author", []fhir.Key{is.Patient})
+			return "", unwritable()
+		case is.Patient != note.Patient:
+			e.patients = append(e.patients, note.Patient, is.Patient)
+			return "", fhir.Errorf(fhir.BusinessRule, "/client", "your note of this key is about another client; give this one a key of its own")
+		case bytes.Equal(is.Body, must(json.Marshal(note.Body))):
+			note.Effect, note.Written = fhir.Unchanged, is.Written
+			return WasSame, nil
+		default:
+			if err = notes.ReplaceNote(ctx, note.ID, was, sealed); err == nil {
+				note.Effect = fhir.Updated
+				return WasUpdated, nil
+			}
+		}
+		if !fhir.Is(err, fhir.Duplicate) && !fhir.Is(err, fhir.Conflict) { // another one came between
+			return "", err
+		}
+	}
+	return "", &fhir.Error{Code: fhir.Conflict, Detail: "The note is being written by somebody else at the same time. Try again."}
+}
+
+// noteTries is how often a note that lost to another of the same id is tried again.
+const noteTries = 3
+
+// sealed opens the note of an id; nil where there is none.
+func (n *Notes) sealed(ctx context.Context, notes NoteStore, id string) (b []byte, in sealedNote, err error) {
+	if b, err = notes.Note(ctx, id); err != nil || b == nil {
+		return nil, in, err
+	}
+	plain, err := n.gate.Keys.Open(n.gate.caller.Tenant, keyring.Notes, b, noteBound(id))
+	if err != nil {
+		return nil, in, fmt.Errorf("process note: %w", err)
+	}
+	if err := json.Unmarshal(plain, &in); err != nil {
+		return nil, in, errors.New("a sealed process note cannot be read")
+	}
+	return b, in, nil
 }
 
 // Read returns a note to its author. To anybody else, and for any id without a
@@ -137,24 +220,16 @@ func (n *Notes) Read(ctx context.Context, id string) (out Note, err error) {
 		}
 		return Note{}, err
 	}
-	notes, err := g.Config.Notes(g.caller.Tenant)
+	notes, err := n.store()
 	if err != nil {
 		return Note{}, err
 	}
-	b, err := notes.Note(ctx, id)
+	b, in, err := n.sealed(ctx, notes, id)
 	if err != nil {
 		return Note{}, err
 	}
 	if b == nil {
 		return Note{}, missing
-	}
-	plain, err := g.Keys.Open(g.caller.Tenant, keyring.Notes, b, noteBound(id))
-	if err != nil {
-		return Note{}, fmt.Errorf("process note: %w", err)
-	}
-	var in sealedNote
-	if err := json.Unmarshal(plain, &in); err != nil {
-		return Note{}, errors.New("a sealed process note cannot be read")
 	}
 	if !practitioner(g.caller.User) || in.Author != g.caller.User {
 		e.deny("not-author", []fhir.Key{in.Patient})

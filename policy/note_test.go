@@ -113,3 +113,80 @@ func TestNotesAreWrittenAboutTheOwnCaseloadAlone(t *testing.T) {
 		t.Errorf("%d notes are kept", len(p.notes.kept))
 	}
 }
+
+func TestANoteOfAnIDIsReplacedByItsAuthorAloneAndStaysAboutItsClient(t *testing.T) {
+	p := open(t)
+	p.load(append(world(), client("anton", "mira", "clinic")...)...)
+	write := func(g *policy.Notes, about, text string) (policy.Note, error) {
+		return g.Write(t.Context(), policy.Note{ID: "of-key-1", Patient: k("Patient/" + about), Body: json.RawMessage(`{"text":"` + text + `"}`)})
+	}
+	reads := func(want string) {
+		t.Helper()
+		if got, err := p.guard.Notes(who("mira")).Read(t.Context(), "of-key-1"); err != nil || string(got.Body) != `{"text":"`+want+`"}` {
+			t.Errorf("it reads %s, %v", got.Body, err)
+		}
+	}
+	mira := p.guard.Notes(who("mira"))
+	for _, c := range []struct {
+		text string
+		want fhir.Effect
+		how  policy.How
+	}{{"first", fhir.Created, policy.WasCreated}, {"first", fhir.Unchanged, policy.WasSame}, {"a < b", fhir.Updated, policy.WasUpdated}, {"a < b", fhir.Unchanged, policy.WasSame}} {
+		n, err := write(mira, "anna", c.text)
+		if err != nil || n.ID != "of-key-1" || n.Effect != c.want {
+			t.Errorf("%q: %+v, %v", c.text, n, err)
+		}
+		if r := p.log.last(); len(r.Touched) != 1 || r.Touched[0].How != c.how {
+			t.Errorf("%q is recorded as %+v", c.text, r)
+		}
+	}
+	reads(`a \u003c b`)
+	_, err := write(mira, "anton", "x")
+	refused(t, "about another client", err, fhir.BusinessRule)
+	// Another author whose id it were: there is no such way in, and it does not matter.
+	_, err = write(p.guard.Notes(who("jon")), "bert", "x")
+	refused(t, "another's", err, fhir.Forbidden)
+	if r := p.log.last(); r.Decision != policy.Deny || len(r.Reasons) != 1 || r.Reasons[0] != "not-author" {
+		t.Errorf("recorded as %+v", r)
+	}
+	reads(`a \u003c b`)
+}
+
+func TestADryRunOfANoteKeepsNothingAndSaysSo(t *testing.T) {
+	p := open(t)
+	p.load(world()...)
+	try := p.guard.Notes(who("mira")).Try()
+	for i, want := range []fhir.Effect{fhir.Created, fhir.Unchanged} {
+		n, err := try.Write(t.Context(), policy.Note{ID: "of-key-1", Patient: k("Patient/anna"), Body: json.RawMessage(`{"text":"` + secret + `"}`)})
+		if err != nil || n.Effect != want || n.ID != "of-key-1" {
+			t.Errorf("time %d: %+v, %v", i, n, err)
+		}
+		r := p.log.last()
+		if r.Operation != "dry-run" || r.Outcome != policy.Failure || r.Decision != policy.Permit || len(r.Touched) != 0 || len(r.Patients) != 1 || !r.Synced {
+			t.Errorf("recorded as %+v", r)
+		}
+	}
+	_, err := try.Write(t.Context(), policy.Note{ID: "2", Patient: k("Patient/bert"), Body: json.RawMessage(`{}`)})
+	refused(t, "about another's client", err, fhir.Forbidden)
+	if len(p.notes.kept) != 0 {
+		t.Errorf("%d notes are kept", len(p.notes.kept))
+	}
+}
+
+func TestOneNoteWrittenBySeveralAtOnceIsOne(t *testing.T) {
+	p := open(t)
+	p.load(world()...)
+	// Between look and write another one comes.
+	p.notes.between = func() {
+		if len(p.notes.kept) == 0 {
+			p.notes.between = nil
+			if _, err := p.guard.Notes(who("mira")).Write(t.Context(), policy.Note{ID: "1", Patient: k("Patient/anna"), Body: json.RawMessage(`{"text":"other"}`)}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	n, err := p.guard.Notes(who("mira")).Write(t.Context(), policy.Note{ID: "1", Patient: k("Patient/anna"), Body: json.RawMessage(`{"text":"mine"}`)})
+	if err != nil || n.Effect != fhir.Updated || len(p.notes.kept) != 1 {
+		t.Errorf("%+v, %v, %d kept", n, err, len(p.notes.kept))
+	}
+}

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -169,11 +170,25 @@ func (l *log) count() int {
 }
 
 // notes is a NoteStore.
-type notes struct{ kept map[string][]byte }
+type notes struct {
+	kept    map[string][]byte
+	between func() // runs before a new one is kept
+}
 
 func (n *notes) PutNote(_ context.Context, id string, sealed []byte) error {
+	if n.between != nil {
+		n.between()
+	}
 	if _, ok := n.kept[id]; ok {
 		return &fhir.Error{Code: fhir.Duplicate}
+	}
+	n.kept[id] = sealed
+	return nil
+}
+
+func (n *notes) ReplaceNote(_ context.Context, id string, was, sealed []byte) error {
+	if !bytes.Equal(n.kept[id], was) {
+		return &fhir.Error{Code: fhir.Conflict}
 	}
 	n.kept[id] = sealed
 	return nil

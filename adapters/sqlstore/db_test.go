@@ -207,9 +207,24 @@ func TestProcessNotesAreKeptApart(t *testing.T) {
 		if b, err := n.Note(ctx, "1"); !bytes.Equal(b, secret) || err != nil {
 			t.Errorf("read back %q, %v", b, err)
 		}
+		if err := n.ReplaceNote(ctx, "1", []byte("another"), []byte("third")); !fhir.Is(err, fhir.Conflict) {
+			t.Errorf("in the place of what it is not: %v", err)
+		}
+		if err := n.ReplaceNote(ctx, "2", secret, []byte("third")); !fhir.Is(err, fhir.Conflict) {
+			t.Errorf("in the place of none: %v", err)
+		}
+		if err := n.ReplaceNote(ctx, "1", secret, []byte("second")); err != nil {
+			t.Errorf("in its place: %v", err)
+		}
+		if b, err := n.Note(ctx, "1"); string(b) != "second" || err != nil {
+			t.Errorf("then it reads %q, %v", b, err)
+		}
 		other, err := db.Notes("b")
 		if err != nil {
 			t.Fatal(err)
+		}
+		if err := other.ReplaceNote(ctx, "1", []byte("second"), secret); !fhir.Is(err, fhir.Conflict) {
+			t.Errorf("another tenant's replaced: %v", err)
 		}
 		if b, err := other.Note(ctx, "1"); b != nil || err != nil {
 			t.Errorf("another tenant reads %q, %v", b, err)

@@ -18,6 +18,7 @@ type Notes struct {
 // noteEngine is where notes lie.
 type noteEngine interface {
 	put(ctx context.Context, tenant, id string, sealed []byte) (kept bool, err error)
+	replace(ctx context.Context, tenant, id string, was, sealed []byte) (replaced bool, err error)
 	get(ctx context.Context, tenant, id string) ([]byte, error)
 	close() error
 }
@@ -31,6 +32,16 @@ func (n *Notes) PutNote(ctx context.Context, id string, sealed []byte) error {
 	kept, err := n.db.notes.put(ctx, n.tenant, id, sealed)
 	if err == nil && !kept {
 		err = &fhir.Error{Code: fhir.Duplicate, Detail: "The id of the note is in use."}
+	}
+	return err
+}
+
+// ReplaceNote keeps a note in the place of one that is still as it was and returns when
+// it is on disk. [fhir.Conflict] if it is another by now, or none.
+func (n *Notes) ReplaceNote(ctx context.Context, id string, was, sealed []byte) error {
+	replaced, err := n.db.notes.replace(ctx, n.tenant, id, was, sealed)
+	if err == nil && !replaced {
+		err = &fhir.Error{Code: fhir.Conflict, Detail: "The note was changed meanwhile. Try again."}
 	}
 	return err
 }
@@ -83,6 +94,18 @@ func (f *noteFile) put(ctx context.Context, tenant, id string, sealed []byte) (k
 	var n int
 	kept, err = one(ctx, c, `INSERT INTO note (tenant, id, sealed) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING 1`, []any{tenant, id, sealed}, &n)
 	return kept, fault(err)
+}
+
+func (f *noteFile) replace(ctx context.Context, tenant, id string, was, sealed []byte) (replaced bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, err := f.open(ctx)
+	if err != nil {
+		return false, err
+	}
+	var n int
+	replaced, err = one(ctx, c, `UPDATE note SET sealed = $4 WHERE tenant = $1 AND id = $2 AND sealed = $3 RETURNING 1`, []any{tenant, id, was, sealed}, &n)
+	return replaced, fault(err)
 }
 
 func (f *noteFile) get(ctx context.Context, tenant, id string) (sealed []byte, err error) {

@@ -326,6 +326,12 @@ func (n pgNotes) put(ctx context.Context, tenant, id string, sealed []byte) (boo
 	return tag.RowsAffected() == 1, pgFault(ctx, err)
 }
 
+func (n pgNotes) replace(ctx context.Context, tenant, id string, was, sealed []byte) (bool, error) {
+	n.p.told(ctx)
+	tag, err := n.p.pool.Exec(ctx, `UPDATE process_notes.note SET sealed = $4 WHERE tenant = $1 AND id = $2 AND sealed = $3`, tenant, id, was, sealed)
+	return tag.RowsAffected() == 1, pgFault(ctx, err)
+}
+
 func (n pgNotes) get(ctx context.Context, tenant, id string) (sealed []byte, err error) {
 	n.p.told(ctx)
 	err = n.p.pool.QueryRow(ctx, `SELECT sealed FROM process_notes.note WHERE tenant = $1 AND id = $2`, tenant, id).Scan(&sealed)

@@ -52,6 +52,10 @@
 // Feedback is made inside the transaction from what it wrote and read; a score
 // that differs from the Observation that is stored undoes the whole.
 //
+// A process note is answered as any record, and is known by its author and key: the
+// author's retry is no second note. What was there is replaced and nowhere kept, since
+// a therapist's own note is theirs to change; the answer says that it was.
+//
 // Of several records each is a transaction, so that a bad one loses itself alone;
 // rejected: all or nothing, which an array posted to /fhir as a transaction is
 // already. Outcomes are streamed. All of the body is read first: it is bounded, and

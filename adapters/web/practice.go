@@ -47,13 +47,11 @@ const processNote = "process-note"
 // practice mounts
 //
 //	POST /practice/sessions            and each other kind of record, by its plural
-//	POST /practice/process-notes
 //	GET  /practice/process-notes/{id}  for its author
 //	GET  /practice/due                 what is due and overdue
 //	GET  /practice/clients/{id}/trajectory and /trajectory.svg
 func (c *Config) practice(group *gin.RouterGroup) {
 	group.POST("/:records", c.postRecord)
-	group.POST("/process-notes", c.postNote)
 	group.GET("/process-notes/:id", c.getNote)
 	group.HEAD("/process-notes/:id", c.getNote)
 	for path, h := range map[string]gin.HandlerFunc{
@@ -64,16 +62,10 @@ func (c *Config) practice(group *gin.RouterGroup) {
 	}
 }
 
-// kindOf returns the kind that a plural names; process notes are not among them.
-func kindOf(records string) (string, bool) {
-	kind, known := practice.FromPlural(records)
-	return kind, known && kind != processNote
-}
-
 // postRecord takes one record, or several, and stores each with everything that
 // comes of it in one transaction.
 func (c *Config) postRecord(g *gin.Context) {
-	kind, known := kindOf(g.Param("records"))
+	kind, known := practice.FromPlural(g.Param("records"))
 	if known {
 		setRoute(g, "/practice/"+practice.Plural(kind))
 	}
@@ -98,13 +90,13 @@ func (c *Config) postRecord(g *gin.Context) {
 	if !ok {
 		return
 	}
-	d, err := c.clerkOf(p)
+	k, err := c.custodianOf(p, kind)
 	if err != nil {
 		c.fail(g, err)
 		return
 	}
 	if in.several {
-		c.storeAll(g, d, kind, in, try)
+		c.storeAll(g, k, kind, in, try)
 		return
 	}
 	rec, err := practice.Decode(kind, in.bodies[0].json)
@@ -113,11 +105,10 @@ func (c *Config) postRecord(g *gin.Context) {
 		return
 	}
 	if try {
-		c.tryOne(g, d, rec)
+		c.tryOne(g, k, rec)
 		return
 	}
-	j := job{clerk: d, record: rec}
-	r, err := j.do(g.Request.Context())
+	r, err := k.keep(g.Request.Context(), rec)
 	if err != nil {
 		c.fail(g, err)
 		return
@@ -125,9 +116,18 @@ func (c *Config) postRecord(g *gin.Context) {
 	status := http.StatusOK
 	if r.Outcome == created {
 		status = http.StatusCreated
-		g.Header("Location", "/fhir/"+r.Resources[0].Reference)
+		g.Header("Location", r.location())
 	}
 	c.say(g, status, r)
+}
+
+// custodianOf returns by whom records of a kind are kept.
+func (c *Config) custodianOf(p policy.Principal, kind string) (custodian, error) {
+	if kind != processNote {
+		return c.clerkOf(p)
+	}
+	m, err := c.Practice.Mapper(p.Tenant)
+	return &scribe{author: p.User, mapper: m, notes: c.Practice.Notes(p)}, err
 }
 
 // clerkOf returns what all records of one request are stored with.
@@ -160,29 +160,6 @@ func dryRun(u *url.URL) (bool, error) {
 		return true, nil
 	}
 	return false, &fhir.Error{Code: fhir.Value, Detail: "dryRun is true or false."}
-}
-
-// record reads and decodes one record, and answers the request when it is no
-// record of the kind.
-func (c *Config) record(g *gin.Context, kind string) (practice.Record, bool) {
-	body, ok := readBody(g, "application/json")
-	if !ok || !accepts(g, "application/json") {
-		return nil, false
-	}
-	if len(g.Request.URL.RawQuery) > 0 {
-		answer(g, rest.Failure(&fhir.Error{Code: fhir.NotSupported, Detail: "This address takes no parameters; all of a record goes into the body."}))
-		return nil, false
-	}
-	if len(body) == 0 {
-		answer(g, rest.Failure(empty()))
-		return nil, false
-	}
-	rec, err := practice.Decode(kind, body)
-	if err != nil {
-		c.fail(g, err)
-		return nil, false
-	}
-	return rec, true
 }
 
 func empty() error {

@@ -36,7 +36,7 @@ type counts struct {
 // alone. Outcomes go out as they come, so that none is kept; whoever gets a part of
 // them sees the connection break, and may send all of it again. The number of records
 // bounds the time that it takes, not the clock of a request.
-func (c *Config) storeAll(g *gin.Context, d *clerk, kind string, in posted, try bool) {
+func (c *Config) storeAll(g *gin.Context, k custodian, kind string, in posted, try bool) {
 	limit := maxRecords
 	if try {
 		limit = maxTried
@@ -52,7 +52,7 @@ func (c *Config) storeAll(g *gin.Context, d *clerk, kind string, in posted, try 
 		for i, b := range in.bodies {
 			trials[i].record, trials[i].err = practice.Decode(kind, b.json)
 		}
-		if err := d.try(ctx, trials); err != nil {
+		if err := k.try(ctx, trials); err != nil {
 			c.fail(g, err)
 			return
 		}
@@ -74,7 +74,7 @@ func (c *Config) storeAll(g *gin.Context, d *clerk, kind string, in posted, try 
 			var err error
 			if try {
 				r, err = trials[i].receipt, trials[i].err
-			} else if r, err = d.store(ctx, kind, b.json); fhir.Is(err, fhir.Exception) {
+			} else if r, err = keep(ctx, k, kind, b.json); fhir.Is(err, fhir.Exception) {
 				c.Log.ErrorContext(ctx, "record failed", "route", routeOf(g), "err", err)
 			}
 			if err := out.add(resultOf(i, b.line, r, err)); err != nil {
@@ -85,14 +85,13 @@ func (c *Config) storeAll(g *gin.Context, d *clerk, kind string, in posted, try 
 	}})
 }
 
-// store decodes and stores one of several records.
-func (d *clerk) store(ctx context.Context, kind string, body []byte) (receipt, error) {
+// keep decodes and keeps one of several records.
+func keep(ctx context.Context, k custodian, kind string, body []byte) (receipt, error) {
 	rec, err := practice.Decode(kind, body)
 	if err != nil {
 		return receipt{}, err
 	}
-	j := job{clerk: d, record: rec}
-	return j.do(ctx)
+	return k.keep(ctx, rec)
 }
 
 func resultOf(i, line int, r receipt, err error) result {

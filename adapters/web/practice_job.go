@@ -11,6 +11,14 @@ import (
 	"rapport/mapping/practice"
 )
 
+// custodian keeps records of one request for one caller.
+type custodian interface {
+	keep(context.Context, practice.Record) (receipt, error)
+	// try does the same to no effect, so that each record sees those before it. Of one
+	// that would be refused, its trial says why; an error is about none of them.
+	try(context.Context, []trial) error
+}
+
 // clerk stores the records of one request for one caller.
 type clerk struct {
 	*Practice
@@ -18,6 +26,11 @@ type clerk struct {
 	mapper *mapping.Mapper
 	follow []fhir.Follow
 	voiced *instrument.Library // what is told is told by it
+}
+
+// keep implements custodian.
+func (d *clerk) keep(ctx context.Context, rec practice.Record) (receipt, error) {
+	return (&job{clerk: d, record: rec}).do(ctx)
 }
 
 // job is one record on its way into the store.
@@ -37,11 +50,20 @@ const (
 
 // receipt is what is answered about a record, all of it as the transaction left it.
 type receipt struct {
-	Outcome   string      `json:"outcome"`
-	DryRun    bool        `json:"dryRun,omitempty"` // nothing of it was stored
-	Resources []kept      `json:"resources"`        // the record itself first, then what came of it
-	Issues    []issue     `json:"issues"`           // warnings; errors refuse the record
-	Feedback  *assessment `json:"feedback,omitempty"`
+	Outcome     string      `json:"outcome"`
+	DryRun      bool        `json:"dryRun,omitempty"` // nothing of it was stored
+	Resources   []kept      `json:"resources"`        // the record itself first, then what came of it
+	Issues      []issue     `json:"issues"`           // warnings; errors refuse the record
+	Feedback    *assessment `json:"feedback,omitempty"`
+	*noteAnswer             // of a process note, which becomes no resource
+}
+
+// location is where the record is found.
+func (r receipt) location() string {
+	if r.noteAnswer != nil {
+		return "/practice/process-notes/" + r.ID
+	}
+	return "/fhir/" + r.Resources[0].Reference
 }
 
 // kept is one resource and the version that stands for the record now.

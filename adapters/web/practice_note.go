@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"rapport/fhir"
+	"rapport/mapping"
 	"rapport/mapping/practice"
 	"rapport/policy"
 )
@@ -21,34 +23,60 @@ type noteAnswer struct {
 	Note    json.RawMessage `json:"note,omitempty"`
 }
 
-// postNote keeps a process note. It goes to the notes gate and nowhere else: no
-// mapping, no resource, nothing derived.
-func (c *Config) postNote(g *gin.Context) {
-	p, ok := c.principal(g)
-	if !ok {
-		return
-	}
-	rec, ok := c.record(g, processNote)
-	if !ok {
-		return
-	}
-	note, err := c.noteOf(p, rec.(*practice.ProcessNote))
-	if err == nil {
-		note, err = c.Practice.Notes(p).Write(g.Request.Context(), note)
-	}
-	if err != nil {
-		c.fail(g, err)
-		return
-	}
-	g.Header("Location", "/practice/process-notes/"+note.ID)
-	c.say(g, http.StatusCreated, noteAnswer{ID: note.ID, Client: note.Patient.String(), Author: note.Author.String(), Written: note.Written})
+func answerOf(n policy.Note) noteAnswer {
+	return noteAnswer{ID: n.ID, Client: n.Patient.String(), Author: n.Author.String(), Written: n.Written}
 }
 
-func (c *Config) noteOf(p policy.Principal, rec *practice.ProcessNote) (policy.Note, error) {
-	m, err := c.Practice.Mapper(p.Tenant)
-	if err != nil {
-		return policy.Note{}, err
+// scribe keeps the process notes of one request for one author. They go to the notes
+// gate and nowhere else: no resource, nothing derived.
+type scribe struct {
+	author fhir.Key
+	mapper *mapping.Mapper
+	notes  *policy.Notes
+}
+
+// keep implements custodian.
+func (s *scribe) keep(ctx context.Context, rec practice.Record) (receipt, error) {
+	return s.write(ctx, s.notes, rec)
+}
+
+// try implements custodian. A note is shown as it would be kept: whoever sent it wrote it.
+func (s *scribe) try(ctx context.Context, ts []trial) error {
+	notes := s.notes.Try()
+	for i := range ts {
+		t := &ts[i]
+		if t.err == nil {
+			t.receipt, t.err = s.write(ctx, notes, t.record)
+		}
+		if t.err != nil && !refuses(t.err) {
+			return t.err
+		}
+		t.receipt.DryRun = true
+		if t.err != nil {
+			continue
+		}
+		body, err := practice.Encode(t.record)
+		if err != nil {
+			return err
+		}
+		t.receipt.Note = body
 	}
+	return nil
+}
+
+func (s *scribe) write(ctx context.Context, notes *policy.Notes, rec practice.Record) (receipt, error) {
+	note, err := s.noteOf(rec.(*practice.ProcessNote))
+	if err == nil {
+		note, err = notes.Write(ctx, note)
+	}
+	if err != nil {
+		return receipt{}, err
+	}
+	a := answerOf(note)
+	return receipt{Outcome: effectOf(fhir.Written{Effect: note.Effect}), Resources: []kept{}, Issues: []issue{}, noteAnswer: &a}, nil
+}
+
+func (s *scribe) noteOf(rec *practice.ProcessNote) (policy.Note, error) {
 	key := func(kind string, r practice.Ref) fhir.Key {
 		if !r.Stored.IsZero() {
 			return r.Stored
@@ -57,20 +85,20 @@ func (c *Config) noteOf(p policy.Principal, rec *practice.ProcessNote) (policy.N
 		if system == "" {
 			system = rec.System
 		}
-		return m.KeyOf(practice.SourceKey{Kind: kind, System: system, Key: r.Key})
+		return s.mapper.KeyOf(practice.SourceKey{Kind: kind, System: system, Key: r.Key})
 	}
 	client := key("client", rec.Client)
 	if client.Type != "Patient" {
 		return policy.Note{}, fhir.Errorf(fhir.Value, "/client", "must refer to a client")
 	}
-	if !rec.Author.IsZero() && key("practitioner", rec.Author) != p.User {
+	if !rec.Author.IsZero() && key("practitioner", rec.Author) != s.author {
 		return policy.Note{}, fhir.Errorf(fhir.BusinessRule, "/author", "a process note is written by its author alone; leave the author out")
 	}
 	body, err := practice.Encode(rec)
 	if err != nil {
 		return policy.Note{}, err
 	}
-	return policy.Note{Patient: client, Body: body}, nil
+	return policy.Note{ID: s.mapper.NoteID(s.author, rec.Key()), Patient: client, Body: body}, nil
 }
 
 // getNote gives a note to its author; everybody else gets what they get for an id
@@ -85,5 +113,7 @@ func (c *Config) getNote(g *gin.Context) {
 		c.fail(g, err)
 		return
 	}
-	c.say(g, http.StatusOK, noteAnswer{ID: note.ID, Client: note.Patient.String(), Author: note.Author.String(), Written: note.Written, Note: note.Body})
+	a := answerOf(note)
+	a.Note = note.Body
+	c.say(g, http.StatusOK, a)
 }

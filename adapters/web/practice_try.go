@@ -24,9 +24,9 @@ type trial struct {
 var errTried = &fhir.Error{Code: fhir.BusinessRule, Detail: "This was a dry run; nothing of it is stored."}
 
 // tryOne answers what a record would come to.
-func (c *Config) tryOne(g *gin.Context, d *clerk, rec practice.Record) {
+func (c *Config) tryOne(g *gin.Context, k custodian, rec practice.Record) {
 	ts := []trial{{record: rec}}
-	err := d.try(g.Request.Context(), ts)
+	err := k.try(g.Request.Context(), ts)
 	if err == nil {
 		err = ts[0].err
 	}
@@ -40,7 +40,7 @@ func (c *Config) tryOne(g *gin.Context, d *clerk, rec practice.Record) {
 // maxRounds bounds how often a dry run begins again.
 const maxRounds = 8
 
-// try does with the records what would be done with them, within one transaction
+// try implements custodian. It does with the records what would be done with them, within one transaction
 // that is undone, so that each sees those before it. A record that is refused after
 // a part of it was written would leave that part to the others: the transaction
 // begins again without it.

@@ -29,6 +29,12 @@ func TestAProcessNoteIsReadByItsAuthorAndFoundByNobody(t *testing.T) {
 		t.Fatalf("no id in %s", a.body)
 	}
 	note := "/practice/process-notes/" + made.ID
+	for _, way := range []string{"", "?dryRun=true"} {
+		a, err := author.do(t.Context(), http.MethodPost, "/practice/process-notes"+way, []byte(`[{"key":"n1","client":{"reference":"`+w.a.patient.String()+`"},"text":"`+canary+`"}]`))
+		if err != nil || a.status != http.StatusOK || !strings.Contains(string(a.body), `"unchanged":1`) || !strings.Contains(string(a.body), made.ID) {
+			t.Errorf("the same again %s: %v %d %s", way, err, a.status, a.body)
+		}
+	}
 	if a, err := author.do(t.Context(), http.MethodGet, note, nil); err != nil || a.status != http.StatusOK || !strings.Contains(string(a.body), canary) {
 		t.Errorf("its author: %v %d %s", err, a.status, a.body)
 	}
