@@ -21,7 +21,8 @@
 // for each row that others look up or that waits for its time, and what it tells of
 // failures, at most 10,000 of them. The rows themselves lie sealed in a temporary
 // file. Rows that take something out of the records of others are kept whole, and
-// all records of that kind are read through to find it. A workbook's shared texts
+// all records of that kind are read through to find it; of rows that delete records
+// their keys are kept until all else is stored. A workbook's shared texts
 // are kept in memory by its source. A row can depend on one of its own table only if
 // that one stands before it. Snapshots, where a row that is missing is a deletion,
 // are not read yet.
@@ -65,7 +66,13 @@
 // so; its versions stay in the history.
 //
 // A row that is taken back takes with it the records that it gave, their parts and
-// what followed from them; of a record that it only went into, what it put there. A
-// record that merely looks a row up stays: whoever deletes a client deletes the rows
-// about the client too. What is told again afterwards is there again.
+// what followed from them; of a record that it only went into, what it put there. What
+// is told again afterwards is there again.
+//
+// What other records refer to is not deleted under them: sessions whose episode is gone
+// are in the store and found by nobody, and whoever deletes an episode seldom means to
+// leave them. So such a row is quarantined and says what stays; deleted in one upload,
+// in whatever order, all of it goes, since deletions end the run, those first that rest
+// on others. What counts are records of the kinds that the site file lets refer to it,
+// whoever wrote them.
 package intake

@@ -92,8 +92,9 @@ func (l *links) follow(r *run, rec site.Record, rs []fhir.Resource, p site.Place
 			continue
 		}
 		k := r.Mapper.KeyOf(practice.SourceKey{System: r.Site.System, Kind: ref.Kind, Key: ref.Key})
+		to := k.String()
 		for _, res := range rs {
-			if at := element(res.Root(), res.Type, k.String(), 0); at != "" {
+			if at := element(res.Root(), res.Type, func(s string) bool { return s == to }, 0); at != "" {
 				l.open, l.refs = append(l.open, Dangling{Place: p, Element: at, Target: k}), append(l.refs, m)
 				break
 			}
@@ -101,8 +102,8 @@ func (l *links) follow(r *run, rec site.Record, rs []fhir.Resource, p site.Place
 	}
 }
 
-// element finds where a resource refers to another.
-func element(n fhir.Node, path, to string, depth int) string {
+// element finds where a resource refers to another; "" for nowhere.
+func element(n fhir.Node, path string, to func(reference string) bool, depth int) string {
 	if depth > fhir.MaxDepth {
 		return ""
 	}
@@ -115,7 +116,7 @@ func element(n fhir.Node, path, to string, depth int) string {
 		}
 	case fhir.Obj:
 		for name, m := range n.Members() {
-			if name == "reference" && m.Kind() == fhir.Str && m.Text() == to {
+			if name == "reference" && m.Kind() == fhir.Str && to(m.Text()) {
 				return path
 			}
 			if k := m.Kind(); k == fhir.Arr || k == fhir.Obj {

@@ -29,6 +29,7 @@ type run struct {
 	size   int // resources in batch
 	asked  questionnaires
 	parts  parts
+	ending []*unit // rows that take back records, until all else is stored
 	spill  *spill
 	now    Progress
 }
@@ -125,6 +126,9 @@ func (r *run) all(ctx context.Context) error {
 		if h := r.held[t.Name]; h != nil && len(t.Emits) == 0 {
 			r.settle(h)
 		}
+	}
+	if err := r.end(ctx); err != nil {
+		return err
 	}
 	if err := r.untie(ctx); err != nil {
 		return err

@@ -191,6 +191,9 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked 
 			from.target(g.Key)
 		}
 	}
+	if err := r.alone(ctx, tx, u.gone, out.back); err != nil {
+		return effects{}, err
+	}
 	return out, nil
 }
 

@@ -3,9 +3,12 @@ package intake
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"rapport/fhir"
+	"rapport/fhir/spec"
 	"rapport/mapping"
 	"rapport/mapping/practice"
 	"rapport/mapping/site"
@@ -23,8 +26,8 @@ var partOf = map[string][]string{
 	"practitioner": {"PractitionerRole"},
 }
 
-// takesBack makes of a row that takes back what others gave before a unit of its own;
-// of one whose table gives no records, a part to be looked for.
+// takesBack makes of a row that takes back what others gave before a unit that ends the
+// run; of one whose table gives no records, a part to be looked for.
 func (r *run) takesBack(ctx context.Context, t *site.Table, row site.Row, seen map[mark]int32) error {
 	r.tick(row.Place)
 	if r.Tenant != "" && t.HasTenant() && t.Tenant(row) != r.Tenant {
@@ -54,11 +57,137 @@ func (r *run) takesBack(ctx context.Context, t *site.Table, row site.Row, seen m
 	}
 	refs := t.Keys(row)
 	r.ledger.lose(row.Place, refs) // what depends on it in this upload cannot stand
-	r.batch = append(r.batch, &unit{row: row, table: t, gone: refs})
-	if r.size += 4 * len(refs); r.size >= r.Batch {
-		return r.flush(ctx)
+	u := &unit{row: site.Row{Place: row.Place}, table: t, gone: refs}
+	for _, ref := range refs {
+		u.kinds = append(u.kinds, ref.Kind)
+	}
+	r.ending = append(r.ending, u)
+	return nil
+}
+
+// end takes back what the rows say, when all else is stored: what rests on others
+// first, since tables are read in the order of what they need.
+func (r *run) end(ctx context.Context) error {
+	for _, u := range slices.Backward(r.ending) {
+		r.batch = append(r.batch, u)
+		if r.size += 4 * len(u.gone); r.size >= r.Batch {
+			if err := r.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return r.flush(ctx)
+}
+
+// alone refuses to delete what other records refer to that stay: sessions without
+// their episode, which nobody finds by it any more. gone is what refs gave, per record.
+func (r *run) alone(ctx context.Context, tx fhir.Tx, refs []site.Ref, gone [][]fhir.Resource) error {
+	keys := map[string]bool{}
+	for _, res := range slices.Concat(gone...) {
+		keys[res.Key.String()] = true
+	}
+	left := map[string]int{}
+	for i, ref := range refs {
+		if len(gone[i]) == 0 {
+			continue
+		}
+		types := map[string]bool{}
+		for _, kind := range r.Site.Resting(ref.Kind) {
+			for _, typ := range r.standsAs(kind) {
+				types[typ] = true
+			}
+		}
+		seen := map[fhir.Key]bool{}
+		for typ := range types {
+			for _, where := range leading(typ, gone[i][0]) {
+				q := fhir.Query{Type: typ, Where: where}
+				err := each(ctx, tx.As(fhir.Act{Interaction: fhir.SearchType, Type: typ}), q, func(res fhir.Resource) error {
+					if seen[res.Key] {
+						return nil
+					}
+					seen[res.Key] = true
+					next, whole, _, err := r.untied(res)
+					if err == nil && whole == "" && element(next.Root(), typ, func(s string) bool { return keys[s] }, 0) != "" {
+						left[typ]++
+					}
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	var told []string
+	for _, typ := range slices.Sorted(maps.Keys(left)) {
+		told = append(told, fmt.Sprintf("%d %s", left[typ], typ))
+	}
+	return fhir.Errorf(fhir.BusinessRule, "", "what is stored refers to what this row deletes (%s); delete that in the same upload, or leave this row out", strings.Join(told, ", "))
+}
+
+// standsAs lists the types that records of a kind stand as.
+func (r *run) standsAs(kind string) []string {
+	if k := r.Mapper.KeyOf(practice.SourceKey{System: r.Site.System, Kind: kind, Key: "-"}); k.IsZero() { // several clients or none
+		kind = "session"
+	}
+	out := []string{r.Mapper.KeyOf(practice.SourceKey{System: r.Site.System, Kind: kind, Key: "-"}).Type}
+	if typ := otherwise[kind]; typ != "" {
+		out = append(out, typ)
+	}
+	return out
+}
+
+// aboutOf returns the client that a resource is about; of one that is about none, itself.
+func aboutOf(res fhir.Resource) fhir.Key {
+	for _, name := range []string{"subject", "patient"} {
+		if k, ok := res.Root().Get(name).Ref(); ok {
+			return k
+		}
+	}
+	for p := range res.Root().Get("participant").Elements() {
+		if k, ok := p.Get("actor").Ref(); ok && k.Type == "Patient" {
+			return k
+		}
+	}
+	return res.Key
+}
+
+// narrowed finds the resources of a type that are about a client, or name a
+// practitioner; nil where no parameter tells.
+func narrowed(typ string, about fhir.Key) []fhir.Clause {
+	by := strings.ToLower(about.Type)
+	if t, ok := spec.Capability().Type(typ); ok {
+		if p, ok := t.Param(by); ok && p.Kind == fhir.Reference {
+			return naming(by, about)
+		}
 	}
 	return nil
+}
+
+func naming(param string, k fhir.Key) []fhir.Clause {
+	return []fhir.Clause{{Param: param, Kind: fhir.Reference, Any: []fhir.Operand{{Ref: k}}}}
+}
+
+// leading are searches that together find what may refer to a resource: by each
+// parameter that can name it, and what is about the same client, since an element
+// of a practice's own, or an extension, has no parameter. An intake and the episode
+// that it led to can be about two records of one person.
+func leading(typ string, to fhir.Resource) [][]fhir.Clause {
+	about := narrowed(typ, aboutOf(to)) // nil: all are read through
+	out := [][]fhir.Clause{about}
+	t, ok := spec.Capability().Type(typ)
+	if !ok || about == nil || to.Type == "Patient" {
+		return out
+	}
+	for _, p := range t.Params {
+		if p.Kind == fhir.Reference && p.CanTarget(to.Type) {
+			out = append(out, naming(p.Code, to.Key))
+		}
+	}
+	return out
 }
 
 // retract deletes what a record gave, with what followed from it.
@@ -116,20 +245,13 @@ func absent(err error) bool { return fhir.Is(err, fhir.NotFound) || fhir.Is(err,
 
 // partsOf finds the further resources of a record.
 func (r *run) partsOf(ctx context.Context, tx fhir.Tx, ref site.Ref, main fhir.Resource) (out []fhir.Resource, _ error) {
-	by, about := "patient", main.Key
-	switch k, ok := main.Root().Get("subject").Ref(); {
-	case ref.Kind == "practitioner":
-		by = "practitioner"
-	case ok:
-		about = k
-	default:
-		if about, ok = main.Root().Get("patient").Ref(); !ok {
-			return nil, nil
-		}
-	}
+	about := aboutOf(main)
 	system := mapping.IdentifierSystem(r.Site.System, ref.Kind)
 	for _, typ := range partOf[ref.Kind] {
-		q := fhir.Query{Type: typ, Where: []fhir.Clause{{Param: by, Kind: fhir.Reference, Any: []fhir.Operand{{Ref: about}}}}}
+		q := fhir.Query{Type: typ, Where: narrowed(typ, about)}
+		if len(q.Where) == 0 {
+			continue
+		}
 		if typ == "Observation" { // scores are no parts of an episode
 			q.Where = append(q.Where, fhir.Clause{Param: "category", Kind: fhir.Token, Any: []fhir.Operand{{Code: "social-history"}}})
 		}

@@ -217,7 +217,6 @@ func TestADeletedRowIsTakenOutOfTheRecordsItWentInto(t *testing.T) {
 		"a measure":                   {"k5.csv", "K5M401", "QuestionnaireResponse", "", 1},
 		"an assessment":               {"iar-dst.csv", "IarDstIM03", "QuestionnaireResponse", "", 1},
 		"a contact":                   {"service-contacts.csv", "S403", "Encounter", "", 1},
-		"an intake":                   {"intakes.csv", "I403", "ServiceRequest", "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now, h := after(t, whole.write(t), gone.only(map[string]string{c.table: c.row}).write(t))

@@ -33,7 +33,13 @@ type Mapping struct {
 	Times   bool           // some field joins a date and a time of day
 	Tables  []*Table       // each behind those that it needs
 	Digest  string         // SHA-256 of the site file and of what it extends
+
+	resting map[string][]string // by kind: the kinds whose records refer to one of it
 }
+
+// Resting returns the kinds whose records the site file lets refer to a record of kind,
+// sorted.
+func (m *Mapping) Resting(kind string) []string { return m.resting[kind] }
 
 // Table returns the table of a file or of a workbook's sheet by its name, with or
 // without .csv, in any case and with spaces for hyphens; nil if the site file does
@@ -257,11 +263,19 @@ func compile(doc, own, base *node, fs *faults) *Mapping {
 	}
 	nulls := c.nulls
 	needs := map[*Table][]refUse{}
+	m.resting = map[string][]string{}
 	for _, t := range order {
 		c.nulls = nulls
 		*c.refs = nil
 		c.body(t, env)
 		needs[t] = slices.Clone(*c.refs)
+		for _, use := range needs[t] {
+			m.resting[use.kind] = append(m.resting[use.kind], t.Emits...)
+		}
+	}
+	for kind, on := range m.resting {
+		slices.Sort(on)
+		m.resting[kind] = slices.Compact(on)
 	}
 	found := map[string]bool{}
 	for _, t := range order {
