@@ -24,6 +24,41 @@ func (o *office) anothers() *office {
 	return o
 }
 
+func TestARecordThatRefersToNothingIsRefusedWhereItDoes(t *testing.T) {
+	o := newOffice(t).settle()
+	before := o.count()
+	hidden := o.mapper.ID("Patient", "urn:practice:test", "c1")
+	for name, c := range map[string]struct {
+		kinds, body string
+		at          []string
+	}{
+		"a client by its key":   {"sessions", strings.Replace(session, `"c1"`, `"nobody"`, 1), []string{"/client"}},
+		"a client as stored":    {"sessions", strings.Replace(session, `"c1"`, `{"reference":"Patient/0815"}`, 1), []string{"/client"}},
+		"another system's key":  {"sessions", strings.Replace(session, `"c1"`, `{"system":"urn:elsewhere","key":"c1"}`, 1), []string{"/client"}},
+		"one in a list":         {"sessions", strings.Replace(session, `{"practitioner":"t1"}`, `{"practitioner":"t1"},{"practitioner":"t2"}`, 1), []string{"/practitioners/1/practitioner"}},
+		"two at once":           {"responses", strings.NewReplacer(`"s1"`, `"s9"`, `"t1"`, `"t9"`).Replace(phq9("r1", "2026-02-02", "1111111111")), []string{"/session", "/therapist"}},
+		"the client, hidden":    {"goals", `{"key":"g1","client":"c1","description":"Sleep","status":"active"}`, []string{"/client"}},
+		"what goes with it":     {"referrals", `{"key":"f1","client":"c1","direction":"in","status":"requested","supporting":[{"reference":"Goal/none"}]}`, []string{"/supporting/0"}},
+		"the other way of both": {"plans", `{"key":"p1","client":"c1","status":"active","summary":"x","goals":["g9"],"adjusts":"p0"}`, []string{"/adjusts", "/goals/0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o.front.T = t
+			o.hides[hidden] = strings.HasSuffix(name, "hidden")
+			var at []string
+			for _, i := range o.outcome(o.send(http.MethodPost, "/practice/"+c.kinds, c.body), http.StatusUnprocessableEntity) {
+				at = append(at, i.Get("expression").Index(0).Text())
+			}
+			slices.Sort(at)
+			if !slices.Equal(at, c.at) {
+				t.Errorf("told at %v, want %v", at, c.at)
+			}
+		})
+	}
+	if o.count() != before {
+		t.Error("something of them was stored")
+	}
+}
+
 func TestARecordThatRefersToAnotherClientsIsRefusedWhereItDoes(t *testing.T) {
 	o := newOffice(t).settle().anothers()
 	before := o.count()

@@ -1,0 +1,146 @@
+package web
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"rapport/fhir"
+	"rapport/mapping/instrument"
+)
+
+func TestAResponseIsAnsweredWithWhatWasStoredOfIt(t *testing.T) {
+	o := newOffice(t).settle()
+	first := o.post("responses", phq9("r1", "2026-01-12T10:40:00+01:00", "2222222202"))
+	if f := first.Feedback; f == nil || f.SinceFirst != nil || len(f.Risks) != 0 || f.Scores[0].Score != "16" {
+		t.Fatalf("the first response: %+v", first)
+	}
+	got := o.post("responses", phq9("r2", "2026-02-02T10:40:00+01:00", "1111111111"))
+	if !slices.Equal(got.types(), []string{"QuestionnaireResponse created", "Observation created", "Flag created", "Task created"}) {
+		t.Errorf("%v", got.types())
+	}
+	f := got.Feedback
+	if f == nil || len(f.Scores) == 0 || f.Scores[0].Band == nil || f.SinceFirst == nil || len(f.Risks) != 1 {
+		t.Fatalf("%+v", f)
+	}
+	if f.Instrument != "phq-9" || f.Scores[0].Score != "9" || f.Scores[0].Band.Label != "Mild" && f.Scores[0].Band.Code != "phq-9-total-mild" {
+		t.Errorf("scores %+v", f.Scores[0])
+	}
+	if f.SinceFirst.Change != "-7" || f.SinceFirst.Score != "16" || f.SinceFirst.Observation != first.Feedback.Observation || f.SinceFirst.Date != "2026-01-12T10:40:00+01:00" {
+		t.Errorf("since the first: %+v", f.SinceFirst)
+	}
+	// Each is there as it is told.
+	at := func(ref string) fhir.Node {
+		k, ok := fhir.ParseKey(ref)
+		if !ok || o.get(k).IsZero() {
+			t.Fatalf("%q is told and not stored", ref)
+		}
+		return o.get(k).Root()
+	}
+	score := at(f.Observation)
+	if v := score.At("valueQuantity", "value").Decimal(); v != string(f.Scores[0].Score) {
+		t.Errorf("stored is %s", v)
+	}
+	change := ""
+	for c := range score.Get("component").Elements() {
+		if c.Get("code").HasCoding(instrument.ChangeCodes, "since-first") {
+			change = c.At("valueQuantity", "value").Decimal()
+		}
+	}
+	if change != string(f.SinceFirst.Change) {
+		t.Errorf("stored is a change of %s", change)
+	}
+	if s := at(f.Risks[0].Flag).Get("status").Text(); s != "active" {
+		t.Errorf("the flag is %s", s)
+	}
+	if k, _ := at(f.Risks[0].Task).Get("focus").Ref(); k.String() != f.Risks[0].Flag {
+		t.Errorf("the task is about %s", k)
+	}
+	// The same again tells the same, though nothing is made any more.
+	again := o.post("responses", phq9("r2", "2026-02-02T10:40:00+01:00", "1111111111"))
+	a, b := must(json.Marshal(again.Feedback)), must(json.Marshal(got.Feedback))
+	if again.Outcome != "unchanged" || string(a) != string(b) {
+		t.Errorf("told first %s\nand then %s", b, a)
+	}
+}
+
+func TestAChangeIsToldAsItIsStored(t *testing.T) {
+	o := newOffice(t).settle()
+	second := phq9("r2", "2026-02-02T10:40:00+01:00", "1111111100")
+	third := phq9("r3", "2026-03-02T10:40:00+01:00", "0000000000")
+	if f := o.post("responses", second).Feedback; f.SinceFirst != nil || f.SinceLast != nil {
+		t.Fatalf("%+v", f)
+	}
+	f := o.post("responses", third).Feedback
+	if f.SinceFirst == nil || f.SinceLast == nil || f.SinceFirst.Change != "-8" || f.SinceLast.Change != "-8" {
+		t.Fatalf("one earlier score is the first and the last: %+v", f)
+	}
+	// An older one comes in late: the others are told against it, in its transaction.
+	late := o.post("responses", phq9("r1", "2026-01-12T10:40:00+01:00", "3333333300"))
+	moved := 0
+	for _, r := range late.Resources {
+		if strings.HasPrefix(r.Reference, "Observation/") && r.Outcome == "updated" {
+			moved++
+		}
+	}
+	if moved != 2 {
+		t.Errorf("%d scores moved: %+v", moved, late.Resources)
+	}
+	again := o.post("responses", second)
+	if f := again.Feedback; again.Outcome != "unchanged" || f.SinceFirst == nil || f.SinceFirst.Change != "-16" || f.Scores[0].Score != "8" {
+		t.Errorf("%+v", f)
+	}
+	fourth := o.post("responses", phq9("r4", "2026-03-05T10:40:00+01:00", "1000000000")).Feedback
+	if fourth.SinceFirst == nil || fourth.SinceLast == nil || fourth.SinceFirst.Change != "-23" || fourth.SinceLast.Change != "1" {
+		t.Errorf("%+v", fourth)
+	}
+}
+
+func TestAResponseThatIsBrokenOffTellsItsRiskAndNoScore(t *testing.T) {
+	o := newOffice(t).settle()
+	body := strings.Replace(phq9("r1", "2026-02-02T11:00:00+01:00", "1111111130"), `"answeredBy"`, `"status":"stopped","answeredBy"`, 1)
+	got := o.post("responses", body)
+	f := got.Feedback
+	if f == nil || len(f.Scores) != 0 || f.Observation != "" || len(f.Risks) != 1 || f.Risks[0].Flag == "" || f.Risks[0].Task == "" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestAResponseTakenBackTakesItsFlagsAlong(t *testing.T) {
+	o := newOffice(t).settle()
+	o.post("responses", phq9("r1", "2026-02-02T11:00:00+01:00", "1111111130"))
+	body := strings.Replace(phq9("r1", "2026-02-02T11:00:00+01:00", "1111111130"), `"answeredBy"`, `"status":"entered-in-error","answeredBy"`, 1)
+	got := o.post("responses", body)
+	if got.Outcome != "updated" || got.Feedback != nil {
+		t.Errorf("%+v", got)
+	}
+	for _, typ := range []string{"QuestionnaireResponse", "Observation", "Flag", "Task"} {
+		if rs := o.of(typ); len(rs) != 1 || rs[0].Root().Get("status").Text() != "entered-in-error" {
+			t.Errorf("%s: %d", typ, len(rs))
+		}
+	}
+}
+
+func TestAnswersThatBecomeMereScoresLeaveNoResponseThatStands(t *testing.T) {
+	o := newOffice(t).settle()
+	o.post("responses", phq9("r1", "2026-02-02T11:00:00+01:00", "1111111130"))
+	got := o.post("responses", `{"key":"r1","instrument":"phq-9","client":"c1","authored":"2026-02-02T11:00:00+01:00","scores":{"total":9}}`)
+	if f := got.Feedback; got.Outcome != "updated" || f == nil || f.Scores[0].Score != "9" || len(f.Risks) != 0 || f.SinceFirst != nil {
+		t.Errorf("%+v", got)
+	}
+	for _, typ := range []string{"QuestionnaireResponse", "Flag", "Task"} {
+		if rs := o.of(typ); len(rs) != 0 {
+			t.Errorf("a %s is left", typ)
+		}
+	}
+	standing := 0
+	for _, r := range o.of("Observation") {
+		if r.Root().Get("status").Text() == "final" {
+			standing++
+		}
+	}
+	if standing != 1 {
+		t.Errorf("%d scores stand", standing)
+	}
+}
