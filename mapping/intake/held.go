@@ -94,12 +94,10 @@ func (h *held) find(r *site.Relation, key string) ([]site.Row, error) {
 	g, m := h.by[r.By()], markOf("", key)
 	var out []site.Row
 	for _, n := range g.under(m) {
-		b, err := h.spill.get(h.rows[n.row])
+		row, err := h.row(n)
 		if err != nil {
 			return nil, err
 		}
-		u := unpacking(b)
-		row := u.row(h.file)
 		if k, _ := g.rel.Key(row.Values); k == key {
 			out = append(out, row)
 		}
@@ -121,6 +119,15 @@ func (h *held) find(r *site.Relation, key string) ([]site.Row, error) {
 		return nil, &site.Refusal{Why: "no row of " + r.Table + " in this upload has this key; upload them together"}
 	}
 	return out, nil
+}
+
+func (h *held) row(n found) (site.Row, error) {
+	b, err := h.spill.get(h.rows[n.row])
+	if err != nil {
+		return site.Row{}, err
+	}
+	u := unpacking(b)
+	return u.row(h.file), nil
 }
 
 // ready ends the adding.

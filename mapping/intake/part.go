@@ -240,10 +240,13 @@ func (r *run) without(res fhir.Resource, ps []part, at string) (fhir.Resource, e
 		list := res.Root().Get(name)
 		if d.Short > 0 {
 			for _, p := range ps {
-				ref, one := p.table.Element(p.row)
-				k := r.Mapper.KeyOf(practice.SourceKey{System: r.Site.System, Kind: ref.Kind, Key: ref.Key})
+				meant, one := r.elementOf(p.table, p.row)
+				told, err := r.told(p)
+				if err != nil {
+					return res, err
+				}
 				for e := range list.Elements() {
-					if to, ok := e.Ref(); !one || ok && to == k {
+					if to, ok := e.Ref(); one && ok && to == meant || !one && !told[to] {
 						drop[start(e)] = true
 					}
 				}
@@ -275,6 +278,38 @@ func (r *run) without(res fhir.Resource, ps []part, at string) (fhir.Resource, e
 		}
 	}
 	return pruned(res, drop)
+}
+
+// elementOf returns what the reference of a row leads to; false where it names none.
+func (r *run) elementOf(t *site.Table, row site.Row) (fhir.Key, bool) {
+	ref, ok := t.Element(row)
+	return r.Mapper.KeyOf(practice.SourceKey{System: r.Site.System, Kind: ref.Kind, Key: ref.Key}), ok
+}
+
+// told returns what rows of this upload put into the list of the record that a part
+// names: a part that names the record alone takes back what was there before them.
+func (r *run) told(p part) (map[fhir.Key]bool, error) {
+	target, _ := p.table.Target(p.row.Values)
+	out := map[fhir.Key]bool{}
+	h := r.held[p.table.Name]
+	if h == nil {
+		return out, nil
+	}
+	for _, g := range h.by {
+		for _, n := range g.under(markOf("", target)) {
+			row, err := h.row(n)
+			if err != nil {
+				return nil, err
+			}
+			if of, _ := p.table.Target(row.Values); of != target {
+				continue
+			}
+			if k, ok := r.elementOf(p.table, row); ok {
+				out[k] = true
+			}
+		}
+	}
+	return out, nil
 }
 
 // pruned rebuilds a resource without elements of its lists; an empty list is none.

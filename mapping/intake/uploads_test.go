@@ -235,6 +235,28 @@ func TestADeletedRowIsTakenOutOfTheRecordsItWentInto(t *testing.T) {
 	}
 }
 
+// A row that names the episode alone means the intakes that were known before.
+func TestAnIntakeThatIsToldWithTheDeletionOfTheOthersStays(t *testing.T) {
+	for name, last := range map[string]bool{"the deletion comes last": true, "the deletion comes first": false} {
+		t.Run(name, func(t *testing.T) {
+			u := withDelete(uploadOf(t, "combined"))
+			path := u.write(t)
+			told := u.row(t, "intake-episodes.csv", "E400")
+			told[4] = "I401"
+			gone := []string{told[0], "E400", "delete", "", ""}
+			if rows := u["intake-episodes.csv"]; last {
+				u["intake-episodes.csv"] = append(rows, gone)
+			} else {
+				u["intake-episodes.csv"] = slices.Insert(rows, 1, gone)
+			}
+			now, _ := after(t, path, u.write(t))
+			u["intake-episodes.csv"] = slices.DeleteFunc(u["intake-episodes.csv"], func(r []string) bool { return r[2] == "delete" && r[1] == "E400" })
+			want, _ := after(t, u.write(t))
+			sameStore(t, now, want)
+		})
+	}
+}
+
 func TestWhatRestsOnARowThatIsTakenBackIsNotStored(t *testing.T) {
 	u := uploadOf(t, "combined")
 	u["clients.csv"][0] = slices.Insert(u["clients.csv"][0], 2, "delete")

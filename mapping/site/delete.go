@@ -22,8 +22,8 @@ import (
 //
 // The rows that went into a record are found again by a detail of it that is known
 // by system and code, and says the row's key; or, with key, the record is named by
-// the row itself, and element says which of the list's references is meant, all of
-// them where the row does not say. Without field the record rests on the row as a
+// the row itself, and element says which of the list's references is meant; all that
+// no row of the same upload tells, where the row does not say. Without field the record rests on the row as a
 // whole.
 type Deletion struct {
 	Kind         string // of the record that the rows went into; "" where they give records
