@@ -127,7 +127,7 @@ func (c *Config) custodianOf(p policy.Principal, kind string) (custodian, error)
 		return c.clerkOf(p)
 	}
 	m, err := c.Practice.Mapper(p.Tenant)
-	return &scribe{author: p.User, mapper: m, notes: c.Practice.Notes(p)}, err
+	return &scribe{Practice: c.Practice, author: p.User, mapper: m, gate: c.Gates.For(p), notes: c.Practice.Notes(p)}, err
 }
 
 // clerkOf returns what all records of one request are stored with.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -30,8 +31,10 @@ func answerOf(n policy.Note) noteAnswer {
 // scribe keeps the process notes of one request for one author. They go to the notes
 // gate and nowhere else: no resource, nothing derived.
 type scribe struct {
+	*Practice
 	author fhir.Key
 	mapper *mapping.Mapper
+	gate   fhir.Gate // to look at what a note refers to, and for nothing else
 	notes  *policy.Notes
 }
 
@@ -67,6 +70,9 @@ func (s *scribe) try(ctx context.Context, ts []trial) error {
 func (s *scribe) write(ctx context.Context, notes *policy.Notes, rec practice.Record) (receipt, error) {
 	note, err := s.noteOf(rec.(*practice.ProcessNote))
 	if err == nil {
+		err = s.ofClient(ctx, rec.(*practice.ProcessNote), note.Patient)
+	}
+	if err == nil {
 		note, err = notes.Write(ctx, note)
 	}
 	if err != nil {
@@ -76,22 +82,45 @@ func (s *scribe) write(ctx context.Context, notes *policy.Notes, rec practice.Re
 	return receipt{Outcome: effectOf(fhir.Written{Effect: note.Effect}), Resources: []kept{}, Issues: []issue{}, noteAnswer: &a}, nil
 }
 
-func (s *scribe) noteOf(rec *practice.ProcessNote) (policy.Note, error) {
-	key := func(kind string, r practice.Ref) fhir.Key {
-		if !r.Stored.IsZero() {
-			return r.Stored
-		}
-		system := r.System
-		if system == "" {
-			system = rec.System
-		}
-		return s.mapper.KeyOf(practice.SourceKey{Kind: kind, System: system, Key: r.Key})
+// key resolves a reference of a note to a record of a kind.
+func (s *scribe) key(rec *practice.ProcessNote, kind string, r practice.Ref) fhir.Key {
+	if !r.Stored.IsZero() {
+		return r.Stored
 	}
-	client := key("client", rec.Client)
+	system := r.System
+	if system == "" {
+		system = rec.System
+	}
+	return s.mapper.KeyOf(practice.SourceKey{Kind: kind, System: system, Key: r.Key})
+}
+
+// ofClient refuses a note that names another client's session. One that is not there,
+// or is not for the author to see, is let pass: a note may be written before the session
+// is recorded, and of one that did not take place.
+func (s *scribe) ofClient(ctx context.Context, rec *practice.ProcessNote, client fhir.Key) error {
+	if rec.Session.IsZero() {
+		return nil
+	}
+	k := s.key(rec, "session", rec.Session)
+	err := s.gate.View(ctx, fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}, func(in fhir.Reader) error {
+		session, err := in.Read(ctx, k)
+		if err == nil && !slices.Contains(s.About(session), client) {
+			err = anothers("/session")
+		}
+		return err
+	})
+	if absent(err) {
+		return nil
+	}
+	return err
+}
+
+func (s *scribe) noteOf(rec *practice.ProcessNote) (policy.Note, error) {
+	client := s.key(rec, "client", rec.Client)
 	if client.Type != "Patient" {
 		return policy.Note{}, fhir.Errorf(fhir.Value, "/client", "must refer to a client")
 	}
-	if !rec.Author.IsZero() && key("practitioner", rec.Author) != s.author {
+	if !rec.Author.IsZero() && s.key(rec, "practitioner", rec.Author) != s.author {
 		return policy.Note{}, fhir.Errorf(fhir.BusinessRule, "/author", "a process note is written by its author alone; leave the author out")
 	}
 	body, err := practice.Encode(rec)

@@ -121,11 +121,29 @@ func TestANoteStaysAboutItsClient(t *testing.T) {
 	c := newClinic(t)
 	c.as("import", http.MethodPost, "/practice/clients", `{"key":"c3","name":{"family":"Ulm"}}`, http.StatusCreated)
 	c.as("import", http.MethodPost, "/practice/episodes", `{"key":"e3","client":"c3","organisation":"home","therapist":"t1","status":"active","start":"2026-01-05"}`, http.StatusCreated)
+	note := strings.Replace(note, `"session":"s1",`, "", 1)
 	c.as("mira", http.MethodPost, notes, note, http.StatusCreated)
 	is := c.outcome(c.as("mira", http.MethodPost, notes, strings.Replace(note, `"c1"`, `"c3"`, 1), http.StatusUnprocessableEntity), http.StatusUnprocessableEntity)
 	if at := is[0].Get("expression").Index(0).Text(); at != "/client" {
 		t.Errorf("told at %s", at)
 	}
+}
+
+func TestANoteNamesNoSessionOfAnotherClientThatItsAuthorSees(t *testing.T) {
+	c := newClinic(t)
+	c.as("import", http.MethodPost, "/practice/clients", `{"key":"c3","name":{"family":"Ulm"}}`, http.StatusCreated)
+	c.as("import", http.MethodPost, "/practice/episodes", `{"key":"e3","client":"c3","organisation":"home","therapist":"t1","status":"active","start":"2026-01-05"}`, http.StatusCreated)
+	for key, client := range map[string]string{"s3": "c3", "s4": "c2"} {
+		c.as("import", http.MethodPost, "/practice/sessions", `{"key":"`+key+`","client":"`+client+`","status":"finished","start":"2026-01-12"}`, http.StatusCreated)
+	}
+	about := func(session string, status int) reply {
+		return c.as("mira", http.MethodPost, notes, strings.NewReplacer(`"n1"`, `"of `+session+`"`, `"s1"`, `"`+session+`"`).Replace(note), status)
+	}
+	if at := c.outcome(about("s3", http.StatusUnprocessableEntity), http.StatusUnprocessableEntity)[0].Get("expression").Index(0).Text(); at != "/session" {
+		t.Errorf("told at %s", at)
+	}
+	about("s4", http.StatusCreated) // of a client who is not hers, which tells her nothing
+	about("s9", http.StatusCreated) // of none
 }
 
 func TestSeveralNotesAreEachJudgedByThemselves(t *testing.T) {

@@ -21,11 +21,11 @@ func (j *job) targets(ctx context.Context, in fhir.Tx, rs []fhir.Resource) error
 	named := references(j.record)
 	var wrong fhir.Errors
 	said := map[string]bool{}
-	say := func(k fhir.Key, whose []fhir.Key, path, what string) {
+	say := func(k fhir.Key, whose []fhir.Key, path string, what func(at string) *fhir.Error) {
 		for _, at := range j.places(named, k, whose, path) {
 			if !said[at] {
 				said[at] = true
-				wrong = append(wrong, fhir.Errorf(fhir.BusinessRule, at, "%s", what))
+				wrong = append(wrong, what(at))
 			}
 		}
 	}
@@ -43,7 +43,7 @@ func (j *job) targets(ctx context.Context, in fhir.Tx, rs []fhir.Resource) error
 			switch {
 			case fhir.Is(err, fhir.NotFound), fhir.Is(err, fhir.Deleted):
 				told[k] = true
-				say(k, nil, at, "refers to a record that is not there or not visible to you; post that first")
+				say(k, nil, at, nobodys)
 			case fhir.Is(err, fhir.Forbidden): // a type that the caller never reads: the gate's business
 				about[k] = nil
 			case err != nil:
@@ -62,13 +62,21 @@ func (j *job) targets(ctx context.Context, in fhir.Tx, rs []fhir.Resource) error
 			if told[k] || len(about[k]) == 0 || slices.ContainsFunc(about[k], func(p fhir.Key) bool { return slices.Contains(whose, p) }) {
 				continue
 			}
-			say(k, whose, at, "refers to a record of another client; name one of the client whom this record is about")
+			say(k, whose, at, anothers)
 		}
 	}
 	if len(wrong) > 0 {
 		return wrong
 	}
 	return nil
+}
+
+func nobodys(at string) *fhir.Error {
+	return fhir.Errorf(fhir.BusinessRule, at, "refers to a record that is not there or not visible to you; post that first")
+}
+
+func anothers(at string) *fhir.Error {
+	return fhir.Errorf(fhir.BusinessRule, at, "refers to a record of another client; name one of the client whom this record is about")
 }
 
 // meant yields the resources that one refers to, in document order, each with the
