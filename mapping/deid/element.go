@@ -67,7 +67,7 @@ func (p *pass) keep(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 		if n.Kind() != fhir.Str {
 			code = string(n.Raw())
 		}
-		if as, ok := p.common(p.said(r, "", code)); !ok || as != code {
+		if _, ok := p.common(p.said(r, "", code)); !ok {
 			return to, nothing
 		}
 	}
@@ -81,23 +81,29 @@ func (p *pass) said(r *rule, system, code string) Said {
 
 // common asks whether enough people have a code for it to be told. What is nobody's tells
 // of nobody.
-func (p *pass) common(s Said) (string, bool) {
-	if p.of == nil || p.Code == nil {
+func (p *pass) common(s Said) (as string, ok bool) {
+	if p.of == nil {
 		return s.Code, true
 	}
-	return p.Code(p.of, s)
+	if as, ok = s.Code, true; p.Code != nil {
+		as, ok = p.Code(s)
+	}
+	if ok && p.dry {
+		p.codes = append(p.codes, s)
+	}
+	return as, ok
 }
 
 // concept appends the codings of a CodeableConcept that may leave.
 //
 // Where there is none it is told as withheld, but not where R4 requires one.
 func (p *pass) concept(to []byte, n fhir.Node, r *rule) ([]byte, status) {
-	mark := len(to)
+	mark, codes := len(to), len(p.codes)
 	to = append(to, `{"coding":[`...)
 	first := len(to)
 	for c := range n.Get("coding").Elements() {
 		if p.Profile.ages[c.Get("system").Text()].has(c.Get("code").Text()) {
-			to = to[:first]
+			to, p.codes = to[:first], p.codes[:codes]
 			break
 		}
 		before := len(to)

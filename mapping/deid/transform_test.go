@@ -303,7 +303,7 @@ func TestNoObservationTellsAnAge(t *testing.T) {
 func TestACodeIsToldAsTheReleaseSays(t *testing.T) {
 	var asked []deid.Said
 	d := project(t, deid.Expert, "k", func(c *deid.Config) {
-		c.Code = func(_ *deid.Person, s deid.Said) (string, bool) {
+		c.Code = func(s deid.Said) (string, bool) {
 			asked = append(asked, s)
 			return "F32", s.Code == "F32.1" || s.Code == "VR"
 		}

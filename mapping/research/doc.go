@@ -15,11 +15,14 @@
 // The tables of a release are kept in memory while it is made: about 2 KB an
 // answering of an instrument.
 //
-// A resource is read four times: to know the people, to count codes, to know what leaves,
-// and to write it. What leaves is kept in memory as 8 bytes each.
+// A resource is read four times or more: to know the people, to count codes until nothing
+// changes, and to write it. What leaves is kept in memory as 8 bytes each.
 //
 // Codes are counted one element at a time: that few people have this diagnosis and that
 // format together is not looked at.
+//
+// Intervals are the true ones, so weeks in which a whole practice is closed stand out, and
+// tell whoever knows them the season; expert rests on a determination that this is borne.
 //
 // There is no differential privacy: rows are released, and no claim is made for them
 // beyond k-anonymity of the listed quasi-identifiers.

@@ -9,6 +9,7 @@ import (
 
 	"rapport/fhir"
 	"rapport/mapping/deid"
+	"rapport/mapping/research"
 )
 
 // client makes a person whose course of therapy began on a day: weekly sessions from then
@@ -154,5 +155,26 @@ func TestHowFewMetIsToldNowhere(t *testing.T) {
 		if strings.Contains(text, word) != told {
 			t.Errorf("%s is told: %v", word, !told)
 		}
+	}
+}
+
+// Who has a code in a resource that does not leave does not count for those of whom it
+// leaves.
+func TestACodeIsCountedWhereItLeavesAlone(t *testing.T) {
+	var rs []fhir.Resource
+	for n := range 40 {
+		start, end := still().AddDate(-1, 0, 0), still().AddDate(0, -6, 0)
+		how := "in-person"
+		if n < 12 {
+			how = "video"
+		}
+		if n < 6 { // theirs lies in the weeks that are not told
+			start, end = still().AddDate(0, 0, -2), time.Time{}
+		}
+		rs = append(rs, client(t, n, `"gender":"female"`, how, start, end)...)
+	}
+	text := must(t)(run(t, newDesk().release(t, func(c *research.Config) { c.Left = 0.5 }), rs)).text()
+	if strings.Contains(text, `"valueCode":"video"`) || strings.Contains(text, ",video,") {
+		t.Error("a code is told that 6 people have where it leaves")
 	}
 }

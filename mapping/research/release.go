@@ -112,7 +112,7 @@ func (r *Release) Survey(ctx context.Context, all func(types ...string) iter.Seq
 		return err
 	}
 	r.cohort = c
-	r.deid, err = r.deidentifier(c, c.codes.code, c.leaves)
+	r.deid, err = r.deidentifier(c, c.leaves)
 	return err
 }
 
@@ -152,39 +152,48 @@ func (r *Release) choose(ctx context.Context, c *cohort) (err error) {
 	return nil
 }
 
-// count goes through everything twice: to count who has which code, and, when it is decided
-// which codes are told, to know what leaves, since nothing may refer to anything else.
+// count decides which codes are told and finds out what leaves, since nothing may refer to
+// anything else. It goes through everything until nothing changes, twice as a rule: what
+// does not leave for want of one code takes others with it, of which fewer people may be
+// left.
 func (r *Release) count(c *cohort, all func(types ...string) iter.Seq2[fhir.Resource, error]) error {
-	through := func(code func(*deid.Person, deid.Said) (string, bool), leaves func(fhir.Key)) error {
-		d, err := r.deidentifier(c, code, nil)
+	for {
+		now := newTally()
+		d, err := r.deidentifier(c, nil)
 		if err != nil {
 			return err
 		}
+		clear(c.leaving)
 		for res, err := range all() {
 			if err != nil {
 				return err
 			}
-			if d.Releases(res) {
-				leaves(res.Key)
+			of, codes, leaves := d.Tells(res)
+			if !leaves {
+				continue
+			}
+			c.leave(res.Key)
+			if of != nil {
+				now.note(of.Number, codes)
 			}
 		}
-		return nil
-	}
-	if err := through(c.codes.note, func(fhir.Key) {}); err != nil {
-		return err
-	}
-	c.codes.decide(r.c.K)
-	if err := through(c.codes.code, c.leave); err != nil {
-		return err
+		now.decide(r.c.K)
+		was := c.codes.told
+		if c.codes.told == nil {
+			c.codes = now
+		}
+		if c.codes.told = now.told; was != nil && len(was) == len(now.told) {
+			break
+		}
 	}
 	c.narrow()
 	return nil
 }
 
-func (r *Release) deidentifier(c *cohort, code func(*deid.Person, deid.Said) (string, bool), leaves func(fhir.Key) bool) (*deid.Deidentifier, error) {
+func (r *Release) deidentifier(c *cohort, leaves func(fhir.Key) bool) (*deid.Deidentifier, error) {
 	return deid.New(deid.Config{
 		Profile: r.profile, Key: r.key, Instruments: r.c.Instruments, Definitions: r.c.Definitions,
-		Person: c.person, Setting: c.setting, Code: code, Leaves: leaves,
+		Person: c.person, Setting: c.setting, Code: c.codes.code, Leaves: leaves,
 	})
 }
 

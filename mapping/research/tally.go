@@ -59,24 +59,28 @@ func withhold[T comparable](groups map[T]people, k int, alone bool, order func(a
 // tally counts who has which code at which element, and decides as what each is told.
 type tally struct {
 	have map[deid.Said]*people
-	told map[deid.Said]string // withheld if it is not there
+	told map[deid.Said]string // withheld if it is not there; nil: nothing is decided
 }
 
-func newTally() *tally { return &tally{map[deid.Said]*people{}, map[deid.Said]string{}} }
+func newTally() *tally { return &tally{have: map[deid.Said]*people{}} }
 
-// note is a [deid.Config]'s Code that lets everything pass and counts it.
-func (t *tally) note(of *deid.Person, s deid.Said) (string, bool) {
-	p := t.have[s]
-	if p == nil {
-		p = &people{}
-		t.have[s] = p
+// note counts codes of somebody.
+func (t *tally) note(who int, codes []deid.Said) {
+	for _, s := range codes {
+		p := t.have[s]
+		if p == nil {
+			p = &people{}
+			t.have[s] = p
+		}
+		p.add(who)
 	}
-	p.add(of.Number)
-	return s.Code, true
 }
 
 // code is a [deid.Config]'s Code.
-func (t *tally) code(_ *deid.Person, s deid.Said) (string, bool) {
+func (t *tally) code(s deid.Said) (string, bool) {
+	if t.told == nil {
+		return s.Code, true
+	}
 	as, ok := t.told[s]
 	return as, ok
 }
@@ -86,6 +90,7 @@ func (t *tally) tells(s deid.Said) string { return t.told[s] }
 
 // decide decides element by element.
 func (t *tally) decide(k int) {
+	t.told = map[deid.Said]string{}
 	type place struct {
 		typ, element string
 		vital        bool
