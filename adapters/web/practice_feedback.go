@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"rapport/fhir"
 	"rapport/mapping/instrument"
@@ -66,26 +67,27 @@ func (j *job) assess(ctx context.Context, tx fhir.Tx, stored fhir.Resource, deri
 }
 
 // scoreOf finds the Observation of a response's score: among what this transaction
-// derived, or where an earlier one stored it. Scores without answers are that themselves,
-// unless they are those of a response that is not complete.
+// derived, or where an earlier one stored it. Scores without answers are that themselves.
+// One that does not stand, since the response is not complete, is none.
 func scoreOf(ctx context.Context, in fhir.Reader, stored fhir.Resource, made []fhir.Resource) (fhir.Resource, error) {
-	if stored.Type == "Observation" {
-		if s := stored.Root().Get("status").Text(); s != "final" && s != "amended" {
-			return fhir.Resource{}, nil
+	score := stored
+	if stored.Type != "Observation" {
+		k := instrument.Derived("Observation", stored.Key, "score")
+		if i := slices.IndexFunc(made, func(r fhir.Resource) bool { return r.Key == k }); i >= 0 {
+			score = made[i]
+		} else {
+			var err error
+			if score, err = in.Read(ctx, k); absent(err) {
+				return fhir.Resource{}, nil
+			} else if err != nil {
+				return fhir.Resource{}, err
+			}
 		}
-		return stored, nil
 	}
-	k := instrument.Derived("Observation", stored.Key, "score")
-	for _, r := range made {
-		if r.Key == k {
-			return r, nil
-		}
-	}
-	r, err := in.Read(ctx, k)
-	if absent(err) {
+	if !instrument.Stands(score) {
 		return fhir.Resource{}, nil
 	}
-	return r, err
+	return score, nil
 }
 
 // agree refuses to tell a score that is not the one that is stored. It cannot

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"rapport/fhir"
@@ -240,13 +241,20 @@ func (w witness) Derive(ctx context.Context, parent fhir.Head, rs ...fhir.Resour
 // not, and what followed from it: the Encounter of a session that was a no-show after
 // all, the answers of a response that are mere scores now.
 func (j *job) withdraw(ctx context.Context, tx fhir.Tx, rs []fhir.Resource, derived *[]fhir.Written) (out []fhir.Written, err error) {
+	var whose []fhir.Key
+	for _, r := range rs {
+		whose = append(whose, j.About(r)...)
+	}
 	for _, k := range j.mapper.Superseded(j.record, rs) {
-		_, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
+		was, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
 		if absent(err) {
 			continue
 		}
 		if err != nil {
 			return nil, err
+		}
+		if before := j.About(was); len(before) > 0 && !slices.ContainsFunc(before, func(p fhir.Key) bool { return slices.Contains(whose, p) }) {
+			return nil, fhir.Errorf(fhir.BusinessRule, "/client", "What stands under this key is another client's. Mark that entered-in-error, and post this under a key of its own.")
 		}
 		tx := tx.As(fhir.Act{Interaction: fhir.Delete, Type: k.Type, ID: k.ID})
 		w, err := tx.Delete(ctx, k, fhir.Condition{})

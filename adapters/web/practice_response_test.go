@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -142,5 +143,52 @@ func TestAnswersThatBecomeMereScoresLeaveNoResponseThatStands(t *testing.T) {
 	}
 	if standing != 1 {
 		t.Errorf("%d scores stand", standing)
+	}
+}
+
+// A client who stops half-way may have said the worst first.
+func TestAResponseThatIsStoppedIsNoLongerScoredAndStillHeard(t *testing.T) {
+	o := newOffice(t).settle()
+	stopped := func(answers string) string {
+		return strings.Replace(phq9("r1", "2026-02-02T11:00:00+01:00", answers), `"answeredBy"`, `"status":"stopped","answeredBy"`, 1)
+	}
+	o.post("responses", phq9("r1", "2026-02-02T11:00:00+01:00", "111111110"))
+	for _, answers := range []string{"111111113", "111111110"} {
+		f := o.feedback(t, stopped(answers))
+		if len(f.Scores) > 0 {
+			t.Errorf("%s: a score is told that does not stand: %+v", answers, f.Scores)
+		}
+	}
+	if flags, tasks := o.of("Flag"), o.of("Task"); len(flags) != 1 || len(tasks) != 1 {
+		t.Errorf("of item 9: %d flags, %d tasks", len(flags), len(tasks))
+	}
+}
+
+func TestAResponseToAnotherInstrumentPutsTheFlagOfTheFirstToRest(t *testing.T) {
+	o := newOffice(t).settle()
+	o.post("responses", phq9("r1", "2026-02-02T11:00:00+01:00", "111111113"))
+	if flags := o.of("Flag"); len(flags) != 1 || flags[0].Root().Get("status").Text() != "active" {
+		t.Fatalf("item 9 raised %d flags", len(flags))
+	}
+	o.post("responses", `{"key":"r1","instrument":"gad-7","client":"c1","episode":"e1","session":"s1","authored":"2026-02-02T11:00:00+01:00","answeredBy":"client","therapist":"t1","answers":{"1":1,"2":1,"3":1,"4":1,"5":1,"6":1,"7":1}}`)
+	if flags := o.of("Flag"); len(flags) != 1 || flags[0].Root().Get("status").Text() != "inactive" {
+		t.Errorf("the response holds no item 9, its flag is %s", flags[0].Body())
+	}
+}
+
+func TestScoresForAnotherClientTakeNothingBackFromTheFirst(t *testing.T) {
+	o := newOffice(t).settle().anothers()
+	o.post("responses", phq9("r1", "2026-02-02T11:00:00+01:00", "111111113"))
+	body := `{"key":"r1","instrument":"phq-9","client":"c2","authored":"2026-02-02T11:00:00+01:00","scores":{"total":9}}`
+	for _, at := range []string{"/practice/responses", "/practice/responses?dryRun=true"} {
+		r := o.send(http.MethodPost, at, body)
+		if r.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(string(r.body), `"/client"`) {
+			t.Errorf("%s: %d %s", at, r.StatusCode, r.body)
+		}
+	}
+	for typ, n := range map[string]int{"QuestionnaireResponse": 1, "Observation": 1, "Flag": 1, "Task": 1} {
+		if got := o.of(typ); len(got) != n {
+			t.Errorf("%d of %s are left", len(got), typ)
+		}
 	}
 }

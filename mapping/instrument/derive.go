@@ -122,13 +122,18 @@ func (j *derivation) response(ctx context.Context, r fhir.Resource) error {
 			return err
 		}
 		j.make(now)
-	} else if stands(prior) {
+	} else if Stands(prior) {
 		if err := j.mark(prior, "entered-in-error"); err != nil {
 			return err
 		}
 	}
 	if err := j.risks(ctx, in, s, w); err != nil {
 		return err
+	}
+	if r.Version > 1 && j.library.scaleOf(prior) != in {
+		if err := j.restOthers(ctx, in, w); err != nil {
+			return err
+		}
 	}
 	return j.settle(ctx, prior, now, t)
 }

@@ -63,14 +63,40 @@ func (j *derivation) risks(ctx context.Context, in *Instrument, s Score, w about
 	return nil
 }
 
+// restOthers puts to rest the flags of other instruments, one of which the response may
+// have been to before: it holds none of their answers any more.
+func (j *derivation) restOthers(ctx context.Context, in *Instrument, w about) error {
+	for _, was := range j.library.list {
+		for _, risk := range was.Risks {
+			k := flagKey(w.key, risk)
+			if slices.ContainsFunc(in.Risks, func(r *Risk) bool { return flagKey(w.key, r) == k }) {
+				continue
+			}
+			flag, err := visible(ctx, j.in, k)
+			if err != nil {
+				return err
+			}
+			if active(flag) {
+				if err := j.mark(flag, "inactive"); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func active(flag fhir.Resource) bool {
+	return !flag.IsZero() && flag.Root().Get("status").Text() == "active"
+}
+
 func (in *Instrument) risk(ctx context.Context, r fhir.Reader, s Score, w about, risk *Risk) ([]fhir.Resource, error) {
 	flag, err := visible(ctx, r, flagKey(w.key, risk))
 	if err != nil {
 		return nil, err
 	}
-	active := !flag.IsZero() && flag.Root().Get("status").Text() == "active"
 	if !s.Fired(risk.Slug) {
-		if !active {
+		if !active(flag) {
 			return nil, nil
 		}
 		rested, err := withStatus(flag, "inactive")
@@ -86,7 +112,7 @@ func (in *Instrument) risk(ctx context.Context, r fhir.Reader, s Score, w about,
 		return t.Key == k && t.Root().Get("status").Text() != "entered-in-error"
 	})
 	var out []fhir.Resource
-	if !active && (awaited || !known) {
+	if !active(flag) && (awaited || !known) {
 		f, err := in.raised(flag, w, risk)
 		if err != nil {
 			return nil, err

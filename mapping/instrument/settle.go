@@ -8,14 +8,15 @@ import (
 	"rapport/fhir"
 )
 
-// stands reports whether an Observation is a score to compare with.
-func stands(o fhir.Resource) bool {
+// Stands reports whether an Observation is a score that holds: final, amended or
+// corrected. The zero Resource does not.
+func Stands(o fhir.Resource) bool {
 	return !o.IsZero() && slices.Contains([]string{"final", "amended", "corrected"}, o.Root().Get("status").Text())
 }
 
 // measure reads an Observation as a score of a known scale, if it stands.
 func (l *Library) measure(o fhir.Resource) (*Instrument, point, bool) {
-	if !stands(o) {
+	if !Stands(o) {
 		return nil, point{}, false
 	}
 	in := l.scaleOf(o)

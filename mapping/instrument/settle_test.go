@@ -72,7 +72,7 @@ func hand(t testing.TB, d *Deriver, s *shelf, r fhir.Resource) []fhir.Resource {
 func (s *shelf) standing() map[string]string {
 	out := map[string]string{}
 	for k, r := range s.now {
-		if stands(r) {
+		if Stands(r) {
 			out[k.String()] = string(r.Body())
 		}
 	}
