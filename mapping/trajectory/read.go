@@ -78,8 +78,9 @@ type Point struct {
 	MarksLast   []string           `json:"marksSinceLast,omitempty"`
 
 	day  time.Time
-	base fhir.Key // that SinceFirst is measured from
-	line string   // Observation/id with which its course begins
+	at   time.Time // the moment, where one was said; else when the day begins, in UTC
+	base fhir.Key  // that SinceFirst is measured from
+	line string    // Observation/id with which its course begins
 }
 
 // Ask says what is to be told.
@@ -358,6 +359,7 @@ func (g *gatherer) point(o fhir.Resource, in *instrument.Instrument) (p Point, o
 	if p.day, ok = dayOf(p.Date, g.zone); !ok {
 		return p, false
 	}
+	p.at, _, _ = momentOf(p.Date)
 	for _, b := range in.Total().Bands {
 		if p.Score.Cmp(b.Low) >= 0 && p.Score.Cmp(b.High) <= 0 {
 			p.Band = b.Label
@@ -406,11 +408,12 @@ func marksIn(c fhir.Node) (out []string) {
 	return out
 }
 
-// finish sorts the points, finds with which score the course of each begins, and the
+// finish sorts the points, within a day by the moment as package instrument does it (the
+// text of one depends on the zone in which it was told), finds with which score the course of each begins, and the
 // baseline of the latest: what the last ones say they are measured from.
 func (s *Series) finish() {
 	slices.SortStableFunc(s.Points, func(a, b Point) int {
-		return cmp.Or(a.day.Compare(b.day), strings.Compare(a.Date, b.Date), strings.Compare(a.Observation, b.Observation))
+		return cmp.Or(a.day.Compare(b.day), a.at.Compare(b.at), strings.Compare(a.Observation, b.Observation))
 	})
 	for i := range s.Points {
 		p := &s.Points[i]
@@ -463,17 +466,24 @@ func number(p instrument.Points) float64 {
 	return f
 }
 
-// dayOf returns the day of a FHIR date or dateTime in a zone, as midnight UTC.
-func dayOf(s string, zone *time.Location) (time.Time, bool) {
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return dayIn(t, zone), true
-	}
-	for _, layout := range []string{time.DateOnly, "2006-01", "2006"} {
+// momentOf returns when a FHIR date or dateTime begins; one without a zone is read as
+// UTC, and zoned is false.
+func momentOf(s string) (t time.Time, zoned, ok bool) {
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly, "2006-01", "2006"} {
 		if t, err := time.Parse(layout, s); err == nil {
-			return t, true
+			return t, layout == time.RFC3339Nano, true
 		}
 	}
-	return time.Time{}, false
+	return time.Time{}, false, false
+}
+
+// dayOf returns the day of a FHIR date or dateTime in a zone, as midnight UTC.
+func dayOf(s string, zone *time.Location) (time.Time, bool) {
+	t, zoned, ok := momentOf(s)
+	if zoned {
+		t = dayIn(t, zone)
+	}
+	return t, ok
 }
 
 func dayIn(t time.Time, zone *time.Location) time.Time {

@@ -217,6 +217,31 @@ func TestDaysAreThoseOfThePractice(t *testing.T) {
 	}
 }
 
+func TestTheScoresOfADayStandInTheOrderOfTime(t *testing.T) {
+	for name, dates := range map[string][2]string{
+		"told in two zones, the later as the earlier hour": {"2026-02-13T09:00:00+01:00", "2026-02-13T08:30:00Z"},
+		"told to the second and to a part of it":           {"2026-02-13T08:30:00Z", "2026-02-13T08:30:00.5Z"},
+		"the day alone, which begins before its hours":     {"2026-02-13", "2026-02-13T08:30:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClinic(t)
+			c.answered("r1", "ida", "2026-01-13", "completed", 18)
+			c.answered("r2", "ida", dates[0], "completed", 5)
+			c.answered("r3", "ida", dates[1], "completed", 20)
+			got, err := c.read(c.gate(policy.Integration, ""), "ida", Ask{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last := got.Series[0].Points[2]; last.Date != dates[1] || last.SinceLast == nil || last.SinceLast.String() != "15" {
+				t.Errorf("the latest is %+v", last)
+			}
+			if !strings.Contains(got.Story, "Latest 20 (severe) on 13 February 2026: 2 above the first of the course") {
+				t.Error(got.Story)
+			}
+		})
+	}
+}
+
 func TestACorrectedScoreChangesWhatIsTold(t *testing.T) {
 	c := settled(t)
 	c.answered("r1", "ida", "2026-01-12T23:30:00Z", "amended", 12)
