@@ -1,6 +1,10 @@
 package instrument
 
-import "rapport/fhir"
+import (
+	"context"
+
+	"rapport/fhir"
+)
 
 // episodeURL is where a response names its course of therapy, R4 having no element
 // for it.
@@ -154,12 +158,27 @@ func informed(code string) string {
 	return code
 }
 
-// Informant says who answered what a score was made of: "self", "parent",
+// Informant says who answered a response, or what a score was made of: "self", "parent",
 // "practitioner", "other" or a RelatedPerson/id; nothing said is whom the questionnaire
 // is for, [Instrument.Subject].
-func (in *Instrument) Informant(score fhir.Resource) string { return in.informantOf(score.Root()) }
+func (in *Instrument) Informant(r fhir.Resource) string {
+	if r.Type == "QuestionnaireResponse" {
+		return in.informant(aboutOf(r))
+	}
+	return in.informantOf(r.Root())
+}
 
-// Course returns the EpisodeOfCare that a score or a response names, the zero Key where
+// CourseOf returns the course of therapy of a score or a response: the one that it names,
+// else that of its encounter; the zero Key where neither does or r does not show it.
+func CourseOf(ctx context.Context, r fhir.Reader, of fhir.Resource) (fhir.Key, error) {
+	if k := Course(of); !k.IsZero() {
+		return k, nil
+	}
+	k, _ := of.Root().Get("encounter").Ref()
+	return episodeOf(ctx, r, k)
+}
+
+// Course returns the EpisodeOfCare that a score, a response or a plan names, the zero Key where
 // it names none.
 func Course(r fhir.Resource) (k fhir.Key) {
 	for x := range r.Root().Get("extension").Elements() {

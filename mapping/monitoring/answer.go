@@ -9,78 +9,107 @@ import (
 	"rapport/mapping/instrument"
 )
 
-// last returns the last response of a client to an instrument, nil for none. What is
+// sought is what a plan asks for, by which its answers are known.
+type sought struct {
+	patient fhir.Key
+	*instrument.Instrument
+	course fhir.Key // EpisodeOfCare of the plan; zero: it names none
+}
+
+// takes reports whether a response or a score is by whom the questionnaire is for, and of
+// the course of therapy of the plan where both name one: what a parent said of the client
+// is not what the client was asked, and what was answered in one course is none of another.
+func (s sought) takes(ctx context.Context, r fhir.Reader, x fhir.Resource) (bool, error) {
+	who := s.Informant(x)
+	if k, ok := fhir.ParseKey(who); ok && k.Type == "RelatedPerson" {
+		who = "parent"
+	}
+	if who != s.Subject || s.course.IsZero() {
+		return who == s.Subject, nil
+	}
+	course, err := instrument.CourseOf(ctx, r, x)
+	return err == nil && (course.IsZero() || course == s.course), err
+}
+
+// last returns the last response to what is sought, nil for none. What is
 // dated in the future is none: a mistyped year would silence the plan for ever.
-func (u *Rules) last(ctx context.Context, r fhir.Reader, patient fhir.Key, in *instrument.Instrument, now time.Time) (out *Answer, err error) {
+func (u *Rules) last(ctx context.Context, r fhir.Reader, s sought, now time.Time) (out *Answer, err error) {
 	today := midnight(now.In(u.zone()))
 	until := func(param string) fhir.Clause { return until(param, today) }
-	take := func(e fhir.Entry, date string) bool {
+	take := func(e fhir.Entry, date string) (more bool, err error) {
 		d, ok := dayOf(date, u.zone())
 		if !ok || d.After(today) {
-			return true
+			return true, nil
+		}
+		if ok, err = s.takes(ctx, r, e.Resource); !ok || err != nil {
+			return true, err
 		}
 		if out == nil || d.After(out.day) {
 			out = &Answer{Reference: e.Key.String(), Date: d.Format(time.DateOnly), day: d}
 		}
-		return false
+		return false, nil
 	}
 	responses := fhir.Query{
 		Type:  "QuestionnaireResponse",
-		Where: []fhir.Clause{about(patient), asking(in), coded("status", "completed", "amended"), until("authored")},
+		Where: append(s.responses(), until("authored")),
 		Sort:  []fhir.Order{{Param: "authored", Kind: fhir.Date, Desc: true}}, Count: 4,
 	}
-	err = each(ctx, r, responses, func(e fhir.Entry) bool {
+	err = each(ctx, r, responses, func(e fhir.Entry) (bool, error) {
 		return take(e, e.Resource.Root().Get("authored").Text())
 	})
 	if err != nil {
 		return nil, err
 	}
 	scores := fhir.Query{
-		Type: "Observation", Where: append(scored(patient, in), until("date")),
+		Type: "Observation", Where: append(s.scores(), until("date")),
 		Sort: []fhir.Order{{Param: "date", Kind: fhir.Date, Desc: true}}, Count: 20,
 	}
-	err = each(ctx, r, scores, func(e fhir.Entry) bool {
+	err = each(ctx, r, scores, func(e fhir.Entry) (bool, error) {
 		date := e.Resource.Root().Get("effectiveDateTime").Text()
 		if d, ok := dayOf(date, u.zone()); ok && out != nil && !d.After(out.day) {
-			return false // older than a response
+			return false, nil // older than a response
 		}
-		if !states(e.Resource, in) {
-			return true
+		if !s.stated(e.Resource) {
+			return true, nil
 		}
 		return take(e, date)
 	})
 	return out, err
 }
 
-// states reports whether scores were stated for an instrument without items: those
+// stated reports whether scores were stated for an instrument without items: those
 // of a response are that response.
-func states(o fhir.Resource, in *instrument.Instrument) bool {
+func (s sought) stated(o fhir.Resource) bool {
 	for x := range o.Root().Get("extension").Elements() {
 		url, _, _ := strings.Cut(x.Get("valueCanonical").Text(), "|")
-		if x.Get("url").Text() == statedURL && url == in.URL {
+		if x.Get("url").Text() == statedURL && url == s.URL {
 			return true
 		}
 	}
 	return false
 }
 
-// answers counts the responses from a day until today, and scores that a source states
+// answers counts the responses to what is sought from a day until today, and scores that a source states
 // without one.
-func (u *Rules) answers(ctx context.Context, r fhir.Reader, patient fhir.Key, in *instrument.Instrument, from, today time.Time) (n int, err error) {
+func (u *Rules) answers(ctx context.Context, r fhir.Reader, s sought, from, today time.Time) (n int, err error) {
 	for _, of := range []struct {
 		typ, param, date string
 		where            []fhir.Clause
 	}{
-		{"QuestionnaireResponse", "authored", "authored", []fhir.Clause{about(patient), asking(in), coded("status", "completed", "amended")}},
-		{"Observation", "date", "effectiveDateTime", scored(patient, in)},
+		{"QuestionnaireResponse", "authored", "authored", s.responses()},
+		{"Observation", "date", "effectiveDateTime", s.scores()},
 	} {
 		q := fhir.Query{Type: of.typ, Where: append(of.where, when(of.param, fhir.Ge, from.AddDate(0, 0, -1)), until(of.param, today)), Count: spell}
-		err = each(ctx, r, q, func(e fhir.Entry) bool {
+		err = each(ctx, r, q, func(e fhir.Entry) (bool, error) {
 			d, ok := dayOf(e.Resource.Root().Get(of.date).Text(), u.zone())
-			if ok && !d.Before(from) && !d.After(today) && (of.typ != "Observation" || states(e.Resource, in)) {
+			if !ok || d.Before(from) || d.After(today) || of.typ == "Observation" && !s.stated(e.Resource) {
+				return true, nil
+			}
+			ok, err := s.takes(ctx, r, e.Resource)
+			if ok {
 				n++
 			}
-			return true
+			return true, err
 		})
 		if err != nil {
 			return 0, err
@@ -91,7 +120,7 @@ func (u *Rules) answers(ctx context.Context, r fhir.Reader, patient fhir.Key, in
 
 // each walks over all matches until f says that it is enough. A caller that may not
 // search a type finds nothing of it.
-func each(ctx context.Context, r fhir.Reader, q fhir.Query, f func(fhir.Entry) bool) error {
+func each(ctx context.Context, r fhir.Reader, q fhir.Query, f func(fhir.Entry) (more bool, err error)) error {
 	for {
 		set, err := r.Search(ctx, q)
 		if fhir.Is(err, fhir.Forbidden) {
@@ -101,8 +130,11 @@ func each(ctx context.Context, r fhir.Reader, q fhir.Query, f func(fhir.Entry) b
 			return err
 		}
 		for _, e := range set.Entries {
-			if e.Mode == fhir.Match && !f(e) {
-				return nil
+			if e.Mode != fhir.Match {
+				continue
+			}
+			if more, err := f(e); err != nil || !more {
+				return err
 			}
 		}
 		if set.Next == "" {
@@ -133,18 +165,19 @@ func about(patient fhir.Key) fhir.Clause {
 	return fhir.Clause{Param: "patient", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}}
 }
 
-func asking(in *instrument.Instrument) fhir.Clause {
+// responses are the clauses of the responses to an instrument that stand.
+func (s sought) responses() []fhir.Clause {
 	c := fhir.Clause{Param: "questionnaire", Kind: fhir.Reference}
-	for _, u := range append([]string{in.URL}, in.Also...) {
+	for _, u := range append([]string{s.URL}, s.Also...) {
 		c.Any = append(c.Any, fhir.Operand{URL: u})
 	}
-	return c
+	return []fhir.Clause{about(s.patient), c, coded("status", "completed", "amended")}
 }
 
-// scored are the clauses of the total scores of an instrument that stand.
-func scored(patient fhir.Key, in *instrument.Instrument) []fhir.Clause {
-	total := in.Total().Code
-	return []fhir.Clause{about(patient), coded("status", "final", "amended", "corrected"),
+// scores are the clauses of the total scores of an instrument that stand.
+func (s sought) scores() []fhir.Clause {
+	total := s.Total().Code
+	return []fhir.Clause{about(s.patient), coded("status", "final", "amended", "corrected"),
 		{Param: "code", Kind: fhir.Token, Any: []fhir.Operand{{System: total.System, HasSystem: true, Code: total.Code}}}}
 }
 

@@ -78,7 +78,6 @@ type Answer struct {
 }
 
 const (
-	episodeURL  = "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare"
 	statedURL   = instrument.Canonical + "/StructureDefinition/response-instrument"
 	phaseSystem = instrument.Canonical + "/CodeSystem/therapy-phase"
 )
@@ -133,14 +132,14 @@ func byDue(a, b Item) int {
 func (u *Rules) plans(ctx context.Context, r fhir.Reader, patient fhir.Key) (out []fhir.Resource, err error) {
 	q := fhir.Query{Type: "CarePlan", Where: []fhir.Clause{about(patient), coded("status", "active")}, Count: spell}
 	replaced := map[fhir.Key]bool{}
-	err = each(ctx, r, q, func(e fhir.Entry) bool {
+	err = each(ctx, r, q, func(e fhir.Entry) (bool, error) {
 		out = append(out, e.Resource)
 		for n := range e.Resource.Root().Get("replaces").Elements() {
 			if k, ok := n.Ref(); ok {
 				replaced[k] = true
 			}
 		}
-		return true
+		return true, nil
 	})
 	return slices.DeleteFunc(out, func(p fhir.Resource) bool { return replaced[p.Key] }), err
 }
@@ -193,15 +192,16 @@ func (u *Rules) asked(ctx context.Context, r fhir.Reader, plans []fhir.Resource,
 			Plan: p.Key.String(), Phase: phaseOf(p), Every: s.Every, plan: p, client: subject(p), owner: owner(episode, lines),
 		}
 		it.Therapist = it.owner.String()
+		what := sought{it.client, in, episode.Key}
 		var last time.Time
-		if it.Last, err = u.last(ctx, r, it.client, in, now); err != nil {
+		if it.Last, err = u.last(ctx, r, what, now); err != nil {
 			return err
 		}
 		if it.Last != nil {
 			last = it.Last.day
 		}
 		if s.count > 0 {
-			n, err := u.answers(ctx, r, it.client, in, s.from, today)
+			n, err := u.answers(ctx, r, what, s.from, today)
 			if err != nil {
 				return err
 			}
@@ -236,10 +236,13 @@ func (u *Rules) named(detail fhir.Node) *instrument.Instrument {
 	return nil
 }
 
+// depth is so many plans that are part of one another.
+const depth = 4
+
 // lineage is a plan and those that it is part of, itself first. All of them must be
 // active, visible and not replaced; false where one is not.
 func lineage(plans []fhir.Resource, p fhir.Resource) (out []fhir.Resource, ok bool) {
-	for range 4 {
+	for range depth {
 		out = append(out, p)
 		up := p.Root().Get("partOf").Index(0)
 		if !up.Exists() {
@@ -259,17 +262,15 @@ func lineage(plans []fhir.Resource, p fhir.Resource) (out []fhir.Resource, ok bo
 // the plan names none, false where the named one asks for nothing any more.
 func (u *Rules) course(ctx context.Context, r fhir.Reader, lines []fhir.Resource) (fhir.Resource, bool, error) {
 	for _, l := range lines {
-		for x := range l.Root().Get("extension").Elements() {
-			k, ok := x.Get("valueReference").Ref()
-			if x.Get("url").Text() != episodeURL || !ok {
-				continue
-			}
-			e, err := visible(ctx, r, k)
-			if err != nil || e.IsZero() {
-				return e, false, err
-			}
-			return e, slices.Contains([]string{"planned", "waitlist", "active"}, e.Root().Get("status").Text()), nil
+		k := instrument.Course(l)
+		if k.IsZero() {
+			continue
 		}
+		e, err := visible(ctx, r, k)
+		if err != nil || e.IsZero() {
+			return e, false, err
+		}
+		return e, slices.Contains([]string{"planned", "waitlist", "active"}, e.Root().Get("status").Text()), nil
 	}
 	return fhir.Resource{}, true, nil
 }

@@ -39,6 +39,8 @@
 //
 // Responses of every version of an instrument count, and scores that a source states
 // without items; what was broken off, taken back, or is dated in the future does not.
+// Nor does what somebody else answered than the questionnaire is for, nor, where plan and
+// answer both name a course of therapy, what is of another: neither is what was asked.
 //
 // A Task belongs to one due day: its id follows from client, instrument and due day,
 // so that a pass that runs twice raises one, and one that a person has closed stays

@@ -47,6 +47,87 @@ func TestTheFirstIsDueWhenThePhaseBeginsAndEachFurtherOneAfterTheLast(t *testing
 	}
 }
 
+func TestAnAnswerCountsWhereItIsOfTheCourseAndByWhomThePlanAsks(t *testing.T) {
+	const (
+		course  = `{"url":"http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare","valueReference":{"reference":"EpisodeOfCare/%s"}}`
+		by      = `{"url":"https://rapport.example/fhir/StructureDefinition/response-answered-by","valueCode":%q}`
+		source  = `"source":{"reference":%q}`
+		session = `"encounter":{"reference":"Encounter/%s"}`
+	)
+	says := func(xs ...string) string { return `"extension":[` + strings.Join(xs, ",") + `]` }
+	for name, c := range map[string]struct {
+		slug   string
+		says   string // of the answer
+		counts bool
+	}{
+		"nothing is said":                       {"phq-9", `"language":"en"`, true},
+		"the client, of this course":            {"phq-9", says(fmt.Sprintf(course, "course-ida"), fmt.Sprintf(by, "client")), true},
+		"of another course":                     {"phq-9", says(fmt.Sprintf(course, "other")), false},
+		"in a session of this course":           {"phq-9", fmt.Sprintf(session, "here"), true},
+		"in a session of another course":        {"phq-9", fmt.Sprintf(session, "there"), false},
+		"a session that names no course":        {"phq-9", fmt.Sprintf(session, "anywhere"), true},
+		"a parent, asked of the client":         {"phq-9", says(fmt.Sprintf(by, "parent")), false},
+		"a practitioner, asked of the client":   {"phq-9", says(fmt.Sprintf(by, "practitioner")), false},
+		"a relative, asked of the client":       {"phq-9", fmt.Sprintf(source, "RelatedPerson/mother"), false},
+		"a parent, asked of a parent":           {"sdq-pc101", says(fmt.Sprintf(by, "parent")), true},
+		"a relative, asked of a parent":         {"sdq-pc101", fmt.Sprintf(source, "RelatedPerson/mother"), true},
+		"the client, asked of a parent":         {"sdq-pc101", fmt.Sprintf(source, "Patient/ida"), false},
+		"a parent, asked of a parent elsewhere": {"sdq-pc101", says(fmt.Sprintf(by, "parent"), fmt.Sprintf(course, "other")), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newClinic(t)
+			w.put(`{"resourceType":"EpisodeOfCare","id":"other","status":"active","patient":{"reference":"Patient/ida"},"careManager":{"reference":"Practitioner/mira"},"period":{"start":"2026-01-05"}}`,
+				`{"resourceType":"RelatedPerson","id":"mother","patient":{"reference":"Patient/ida"}}`)
+			for id, of := range map[string]string{"here": `,"episodeOfCare":[{"reference":"EpisodeOfCare/course-ida"}]`, "there": `,"episodeOfCare":[{"reference":"EpisodeOfCare/other"}]`, "anywhere": ""} {
+				w.put(fmt.Sprintf(`{"resourceType":"Encounter","id":%q,%s,"status":"finished","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"},"subject":{"reference":"Patient/ida"}%s}`, id, secret, of))
+			}
+			w.plan("plan", "ida", "active", "", phase{id: "acute", from: "2026-03-01", asks: []string{c.slug + " 1 wk"}})
+			w.at("2026-03-20T12:00:00Z")
+			w.pass()
+			w.put(fmt.Sprintf(`{"resourceType":"QuestionnaireResponse","id":"r1",%s,%s,"questionnaire":%q,"status":"completed","subject":{"reference":"Patient/ida"},"authored":"2026-03-18"}`,
+				secret, c.says, w.rules.Library.BySlug(c.slug).Canonical()))
+			want, status := "", "completed"
+			if !c.counts {
+				want, status = "ida "+c.slug+" 2026-03-01 overdue 19", "requested"
+			}
+			if got := w.list("mira", monitoring.Ask{}); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+			if w.pass(); w.statuses() != "2026-03-01 "+status {
+				t.Errorf("%s, want %s", w.statuses(), status)
+			}
+		})
+	}
+}
+
+func TestOnlyAnswersOfItsCourseCountTowardsHowOftenAPlanAsks(t *testing.T) {
+	w := newClinic(t)
+	w.plan("plan", "ida", "active", "", phase{id: "acute", from: "2026-03-01", asks: []string{"phq-9 1 wk 2"}})
+	w.at("2026-03-20T12:00:00Z")
+	w.answered("r1", "ida", "phq-9", "2026-03-02", "completed")
+	w.put(fmt.Sprintf(`{"resourceType":"QuestionnaireResponse","id":"r2",%s,"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare","valueReference":{"reference":"EpisodeOfCare/other"}}],"questionnaire":%q,"status":"completed","subject":{"reference":"Patient/ida"},"authored":"2026-03-04"}`,
+		secret, w.rules.Library.BySlug("phq-9").Canonical()))
+	if got := w.list("mira", monitoring.Ask{}); got != "ida phq-9 2026-03-09 overdue 11" {
+		t.Error(got)
+	}
+}
+
+// What a Task waited for is told by the plan that it was raised for, also when that asks
+// no more.
+func TestATaskOfAPlanThatEndedIsNotCompletedByAnotherCourse(t *testing.T) {
+	w := newClinic(t)
+	weekly := phase{id: "acute", from: "2026-03-01", asks: []string{"phq-9 1 wk"}}
+	w.plan("plan", "ida", "active", "", weekly)
+	w.at("2026-03-20T12:00:00Z")
+	w.pass()
+	w.put(fmt.Sprintf(`{"resourceType":"QuestionnaireResponse","id":"r2",%s,"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare","valueReference":{"reference":"EpisodeOfCare/other"}}],"questionnaire":%q,"status":"completed","subject":{"reference":"Patient/ida"},"authored":"2026-03-04"}`,
+		secret, w.rules.Library.BySlug("phq-9").Canonical()))
+	w.plan("plan", "ida", "revoked", "", weekly)
+	if w.pass(); w.statuses() != "2026-03-01 cancelled" {
+		t.Error(w.statuses())
+	}
+}
+
 func TestADayIsThatOfThePractice(t *testing.T) {
 	vienna, err := time.LoadLocation("Europe/Vienna")
 	if err != nil {

@@ -142,11 +142,11 @@ func (m *Monitor) wanted(ctx context.Context, r fhir.Reader, client fhir.Key, no
 	}
 	q := fhir.Query{Type: "Task", Where: []fhir.Clause{about(client), coded("status", open...), overdueTasks()}, Count: spell}
 	var stale []fhir.Resource
-	if err := each(ctx, r, q, func(e fhir.Entry) bool {
+	if err := each(ctx, r, q, func(e fhir.Entry) (bool, error) {
 		if !stands[e.Key] {
 			stale = append(stale, e.Resource)
 		}
-		return true
+		return true, nil
 	}); err != nil {
 		return nil, err
 	}
@@ -176,9 +176,30 @@ func (m *Monitor) came(ctx context.Context, r fhir.Reader, client fhir.Key, t fh
 	if in == nil {
 		return false, nil
 	}
-	last, err := m.Rules.last(ctx, r, client, in, now)
+	course, err := courseOf(ctx, r, t)
+	if err != nil {
+		return false, err
+	}
+	last, err := m.Rules.last(ctx, r, sought{client, in, course}, now)
 	before, _ := t.Root().Get("reasonReference").Ref()
 	return last != nil && last.Reference != before.String(), err
+}
+
+// courseOf returns the course of therapy of the plan that a Task rests on, the zero Key
+// where that names none. The plan may stand no longer.
+func courseOf(ctx context.Context, r fhir.Reader, t fhir.Resource) (fhir.Key, error) {
+	up, _ := t.Root().Get("basedOn").Index(0).Ref()
+	for range depth {
+		p, err := visible(ctx, r, up)
+		if err != nil || p.IsZero() {
+			return fhir.Key{}, err
+		}
+		if k := instrument.Course(p); !k.IsZero() {
+			return k, nil
+		}
+		up, _ = p.Root().Get("partOf").Index(0).Ref()
+	}
+	return fhir.Key{}, nil
 }
 
 // settle does in a transaction what is to be done about one client's Tasks, as it is
