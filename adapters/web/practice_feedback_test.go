@@ -39,7 +39,7 @@ func TestAnAllianceDropIsToldAtOnceAndPutBeforeTheTherapist(t *testing.T) {
 	if m := f.OwnMean; m == nil || !m.Drop || m.Change.String() != "-16" || m.Source == "" || f.First.Class != instrument.Unclassified {
 		t.Fatalf("%+v", f)
 	}
-	if !strings.Contains(f.ForClinician, "a drop") || !strings.Contains(f.ForClient, "lower than you have answered before") || f.Safety != "" {
+	if !strings.Contains(f.ForClinician, "a drop") || !strings.Contains(f.ForClient, "lower than your earlier answers come to on average") || f.Safety != "" {
 		t.Errorf("%q, %q, %q", f.ForClinician, f.ForClient, f.Safety)
 	}
 	tasks, flags := o.of("Task"), o.of("Flag")
@@ -148,7 +148,7 @@ func TestScoresWithoutAnswersAreToldAndAskForAReviewToo(t *testing.T) {
 	if owner, _ := tasks[0].Root().Get("owner").Ref(); focus.Type != "Observation" || owner != o.of("Practitioner")[0].Key {
 		t.Errorf("%s", tasks[0].Body())
 	}
-	if !strings.Contains(f.ForClinician, "its items were not seen") || !strings.Contains(f.ForClient, "your therapist is told") || f.Safety != "" || len(f.Risks) != 0 {
+	if !strings.Contains(f.ForClinician, "its items were not seen") || !strings.Contains(f.ForClient, "The therapist is told") || f.Safety != "" || len(f.Risks) != 0 {
 		t.Errorf("%q, %q", f.ForClinician, f.ForClient)
 	}
 	// The same again is no version more, and what is stored is what was sent.

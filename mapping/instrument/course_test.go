@@ -15,6 +15,7 @@ type placed struct {
 	episode string // id; "": none is named
 	session string // Encounter/id
 	by      string // "client", "parent", "practitioner", or a RelatedPerson/id
+	unowned bool   // no therapist wrote it down
 }
 
 func (p placed) resource(t testing.TB, d *Deriver) fhir.Resource {
@@ -24,6 +25,9 @@ func (p placed) resource(t testing.TB, d *Deriver) fhir.Resource {
 		return with(t, p.stated(t, d), says)
 	}
 	o := Occasion{ID: p.id, Status: p.status, Authored: p.authored, Author: therapist1}
+	if p.unowned {
+		o.Author = fhir.Key{}
+	}
 	if p.session != "" {
 		o.Encounter = fhir.Key{Type: "Encounter", ID: p.session}
 	}

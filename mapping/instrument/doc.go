@@ -88,7 +88,8 @@
 // rule is the practice's own and says so in the file.
 //
 // Sentences are made of facts alone, so that what is said cannot differ from what is
-// stored. Those for the client leave out bands: "severe" is a word for a clinician.
+// stored. Those for the client leave out bands: "severe" is a word for a clinician. They say
+// that the therapist is told where a Task waits for one.
 //
 // The FHIRPath of a score stands under R4's cqf-expression in what is stored. SDC's
 // calculatedExpression is defined in no package that every validator has, and a

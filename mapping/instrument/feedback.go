@@ -67,6 +67,8 @@ type ChangeFacts struct {
 	ReliableRecovery bool   `json:"reliableRecovery,omitempty"`
 	Source           string `json:"source,omitempty"` // of the class
 	Task             string `json:"task,omitempty"`   // Task/id that waits because of a deterioration
+
+	owned bool // the task is a therapist's
 }
 
 // OwnMeanFacts is a score beside the mean of the person's own earlier ones of the
@@ -81,6 +83,8 @@ type OwnMeanFacts struct {
 	Source  string  `json:"source"`
 	Flag    string  `json:"flag,omitempty"` // Flag/id, where one is active for it
 	Task    string  `json:"task,omitempty"` // Task/id that waits because of a drop
+
+	owned bool // the task is a therapist's
 }
 
 // RiskFacts is a risk that fired and what came of it.
@@ -228,15 +232,15 @@ func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timel
 		return err
 	}
 	for _, a := range in.alerts() {
-		var named []*string // where the task is told
+		var named []func(task string, owned bool) // where the task is told
 		if a.mark == ownMeanDrop {
 			if out.OwnMean != nil && out.OwnMean.Drop {
-				named = append(named, &out.OwnMean.Task)
+				named = append(named, out.OwnMean.waits)
 			}
 		} else {
 			for _, c := range []*ChangeFacts{out.First, out.Last} {
 				if c != nil && c.Class == ReliableDeterioration {
-					named = append(named, &c.Task)
+					named = append(named, c.waits)
 				}
 			}
 		}
@@ -259,8 +263,9 @@ func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timel
 			if r.IsZero() || !open(r) {
 				continue
 			}
-			for _, task := range named {
-				*task = r.Key.String()
+			who, _ := r.Root().Get("owner").Ref()
+			for _, waits := range named {
+				waits(r.Key.String(), therapist(who))
 			}
 			if !a.flag {
 				break
@@ -276,6 +281,9 @@ func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timel
 	}
 	return nil
 }
+
+func (f *ChangeFacts) waits(task string, owned bool)  { f.Task, f.owned = task, owned }
+func (f *OwnMeanFacts) waits(task string, owned bool) { f.Task, f.owned = task, owned }
 
 func (in *Instrument) riskFacts(ctx context.Context, r fhir.Reader, w about, risk *Risk, derived []fhir.Resource) (RiskFacts, error) {
 	f := RiskFacts{Risk: in.riskCode(risk), Display: risk.Display, Source: risk.Source}

@@ -55,6 +55,10 @@ type words struct {
 		SinceLast  classed `yaml:"sinceLast"`
 		Worse      string  `yaml:"worse"`
 		OwnMean    against `yaml:"ownMean"`
+		Told       struct {
+			Therapist string `yaml:"therapist"`
+			Practice  string `yaml:"practice"`
+		} `yaml:"told"`
 	} `yaml:"client"`
 	Safety string `yaml:"safety"`
 }
@@ -215,23 +219,36 @@ func (w *words) client(f *Feedback) string {
 	case f.Undated:
 		return join(append(out, t.Undated)...)
 	case f.OwnMean != nil:
-		return join(append(out, fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...))...)
+		return join(append(out, fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...), w.told(f.OwnMean.Task, f.OwnMean.owned))...)
 	case f.First == nil && last == nil:
 		return join(append(out, t.Only)...)
 	}
 	worse := ""
-	if f.First != nil {
-		out = append(out, fill(t.SinceFirst.of(f.First), f.First.numbers()...))
-	}
-	if last != nil {
-		out = append(out, fill(t.SinceLast.of(last), last.numbers()...))
-	}
-	for _, c := range []*ChangeFacts{f.First, last} {
-		if c != nil && c.Class == ReliableDeterioration {
-			worse = t.Worse // once, whatever is worse
+	for _, since := range []struct {
+		change *ChangeFacts
+		text   classed
+	}{{f.First, t.SinceFirst}, {last, t.SinceLast}} {
+		c := since.change
+		if c == nil {
+			continue
+		}
+		out = append(out, fill(since.text.of(c), c.numbers()...))
+		if c.Class == ReliableDeterioration {
+			worse = join(t.Worse, w.told(c.Task, c.owned)) // once, whatever is worse
 		}
 	}
 	return join(append(out, worse)...)
+}
+
+// told says who looks at it.
+func (w *words) told(task string, owned bool) string {
+	switch {
+	case task == "":
+		return ""
+	case owned:
+		return w.Client.Told.Therapist
+	}
+	return w.Client.Told.Practice
 }
 
 // of picks the text of what a change amounts to.
@@ -327,7 +344,7 @@ func (w *words) check(file string) error {
 		}
 	}
 	c, k := w.Clinician, w.Client
-	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Unstated, c.Bare, c.BareRisk, c.Estimated, c.Only, c.Undated, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Unstated, k.Only, k.Undated, k.Worse}, "") {
+	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Unstated, c.Bare, c.BareRisk, c.Estimated, c.Only, c.Undated, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Unstated, k.Only, k.Undated, k.Worse, k.Told.Therapist, k.Told.Practice}, "") {
 		return fmt.Errorf("%s: a text is missing", file)
 	}
 	return nil

@@ -17,7 +17,8 @@ import (
 var update = flag.Bool("update", false, "write what is said into testdata/words; read the difference before you keep it")
 
 // Each archive is what one client answered, in the order of time, and what is said of
-// the last of it.
+// the last of it. After the answers a line may say who gave them, and "unowned" that no
+// therapist is known.
 func TestWhatIsSaidOfAResponse(t *testing.T) {
 	files, err := filepath.Glob("testdata/words/*.txtar")
 	if err != nil || len(files) < 10 {
@@ -34,7 +35,13 @@ func TestWhatIsSaidOfAResponse(t *testing.T) {
 			var last fhir.Resource
 			for line := range strings.Lines(string(a.Files[0].Data)) {
 				x := strings.Fields(line)
-				last = form{x[0], x[1], x[2], x[3], x[4]}.resource(t, d)
+				p := placed{form: form{x[0], x[1], x[2], x[3], x[4]}}
+				for _, more := range x[5:] {
+					if p.unowned = more == "unowned"; !p.unowned {
+						p.by = more
+					}
+				}
+				last = p.resource(t, d)
 				hand(t, d, s, last)
 			}
 			f, err := d.library.Feedback(context.Background(), s, last, nil)
@@ -60,6 +67,29 @@ func TestWhatIsSaidOfAResponse(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestNobodyIsPromisedALookThatNobodyIsAskedFor(t *testing.T) {
+	d := NewDeriver(library(t))
+	s := newShelf()
+	said := func(f form) string {
+		t.Helper()
+		qr := f.resource(t, d)
+		hand(t, d, s, qr)
+		a, err := d.library.Feedback(t.Context(), s, qr, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.ForClient
+	}
+	said(scored("a", "2026-01-05", 5))
+	if got := said(scored("b", "2026-02-02", 17)); !strings.HasSuffix(got, "It is good that you said so. The therapist is told.") {
+		t.Errorf("it waits for the therapist: %q", got)
+	}
+	s.close(t, form{id: "b"}) // by a person; the same deterioration asks for no other look
+	if got := said(scored("c", "2026-03-02", 17)); !strings.HasSuffix(got, "It is good that you said so.") {
+		t.Errorf("it was dealt with: %q", got)
 	}
 }
 
