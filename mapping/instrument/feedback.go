@@ -28,8 +28,9 @@ type Feedback struct {
 	ForClient    string `json:"forClient,omitempty"` // none where a practitioner answers
 	Safety       string `json:"safety,omitempty"`    // for the client, where a risk fired
 
-	informant string
-	risky     bool // it has items that ask about a risk
+	informant  string
+	risky      bool // it has items that ask about a risk
+	unfinished bool // broken off or going on, so that nothing is scored
 }
 
 // ScaleFacts is one score.
@@ -110,8 +111,9 @@ func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource,
 		return Feedback{}, err
 	}
 	out := Feedback{Instrument: in.Slug, Title: in.Title, Bare: w.key == w.score, informant: in.informant(w), risky: len(in.Risks) > 0}
+	out.unfinished = !Stands(qr)
 	if !out.Bare {
-		out.Response = w.key.String()
+		out.Response, out.unfinished = w.key.String(), !w.scored()
 	}
 	_, dated := momentOf(w.authored)
 	out.Undated = !dated

@@ -32,6 +32,7 @@ type words struct {
 		Score      string  `yaml:"score"`
 		Band       string  `yaml:"band"`
 		None       string  `yaml:"none"`
+		Unfinished string  `yaml:"unfinished"`
 		Unstated   string  `yaml:"unstated"`
 		Bare       string  `yaml:"bare"`
 		BareRisk   string  `yaml:"bareRisk"`
@@ -48,6 +49,7 @@ type words struct {
 		Higher     string  `yaml:"higher"`
 		Lower      string  `yaml:"lower"`
 		None       string  `yaml:"none"`
+		Unfinished string  `yaml:"unfinished"`
 		Unstated   string  `yaml:"unstated"`
 		Only       string  `yaml:"only"`
 		Undated    string  `yaml:"undated"`
@@ -139,11 +141,7 @@ func (l *Library) Tell(f *Feedback) {
 
 func (w *words) clinician(f *Feedback) string {
 	t := w.Clinician
-	if len(f.Scores) == 0 || f.Scores[0].Score == nil {
-		none := t.None
-		if f.Bare {
-			none = t.Unstated
-		}
+	if none := f.lacks(t.Unfinished, t.Unstated, t.None); none != "" {
 		return join(w.risks(f), fill(none, "title", f.Title), w.unseen(f))
 	}
 	total := f.Scores[0]
@@ -170,6 +168,20 @@ func (w *words) clinician(f *Feedback) string {
 		out = append(out, fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...))
 	}
 	return join(append(out, w.unseen(f))...)
+}
+
+// lacks picks the text of why there is no score, "" where there is one. What is not
+// finished has none, whatever was answered.
+func (f *Feedback) lacks(unfinished, unstated, none string) string {
+	switch {
+	case f.unfinished:
+		return unfinished
+	case len(f.Scores) > 0 && f.Scores[0].Score != nil:
+		return ""
+	case f.Bare || len(f.Scores) == 0:
+		return unstated
+	}
+	return none
 }
 
 // unseen says that scores came without answers, so that silence about a risk is none.
@@ -203,11 +215,8 @@ func (f *Feedback) between() *ChangeFacts {
 // since the first and the last answers; only one of them is told.
 func (w *words) client(f *Feedback) string {
 	t := w.Client
-	if len(f.Scores) == 0 || f.Scores[0].Score == nil {
-		if f.Bare {
-			return join(t.Thanks, t.Unstated)
-		}
-		return join(t.Thanks, t.None)
+	if none := f.lacks(t.Unfinished, t.Unstated, t.None); none != "" {
+		return join(t.Thanks, none)
 	}
 	score := t.Higher
 	if f.Scores[0].Worse == "lower" {
@@ -344,7 +353,7 @@ func (w *words) check(file string) error {
 		}
 	}
 	c, k := w.Clinician, w.Client
-	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Unstated, c.Bare, c.BareRisk, c.Estimated, c.Only, c.Undated, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Unstated, k.Only, k.Undated, k.Worse, k.Told.Therapist, k.Told.Practice}, "") {
+	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Unfinished, c.Unstated, c.Bare, c.BareRisk, c.Estimated, c.Only, c.Undated, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Unfinished, k.Unstated, k.Only, k.Undated, k.Worse, k.Told.Therapist, k.Told.Practice}, "") {
 		return fmt.Errorf("%s: a text is missing", file)
 	}
 	return nil

@@ -93,6 +93,19 @@ func TestNobodyIsPromisedALookThatNobodyIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestAScoreThatIsNotShownIsNotSaidToLackAnswers(t *testing.T) {
+	d := NewDeriver(library(t))
+	f, err := d.library.Feedback(t.Context(), newShelf(), scored("a", "2026-01-05", 5).resource(t, d), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Scores = nil
+	d.library.Tell(&f)
+	if strings.Contains(f.ForClinician, "answered") || strings.Contains(f.ForClient, "left open") {
+		t.Errorf("%q, %q", f.ForClinician, f.ForClient)
+	}
+}
+
 // What a client reads names no disorder and no band, and says nobody who they are.
 func TestWhatAClientReadsIsNoDiagnosis(t *testing.T) {
 	l := library(t)
