@@ -212,7 +212,8 @@ func (f *Feedback) between() *ChangeFacts {
 }
 
 // client words it for the client. A rule of one's own mean says more than the changes
-// since the first and the last answers; only one of them is told.
+// since the first and the last answers; only one of them is told. Nobody whose answer
+// needs a person today is praised for a number.
 func (w *words) client(f *Feedback) string {
 	t := w.Client
 	if none := f.lacks(t.Unfinished, t.Unstated, t.None); none != "" {
@@ -238,7 +239,7 @@ func (w *words) client(f *Feedback) string {
 		text   classed
 	}{{f.First, t.SinceFirst}, {last, t.SinceLast}} {
 		c := since.change
-		if c == nil {
+		if c == nil || len(f.Risks) > 0 && c.better() {
 			continue
 		}
 		out = append(out, fill(since.text.of(c), c.numbers()...))
@@ -258,6 +259,11 @@ func (w *words) told(task string, owned bool) string {
 		return w.Client.Told.Therapist
 	}
 	return w.Client.Told.Practice
+}
+
+// better reports whether the text of a change praises it.
+func (f *ChangeFacts) better() bool {
+	return f.ReliableRecovery || f.Class == ReliableImprovement || f.Class != ReliableDeterioration && f.Recovery
 }
 
 // of picks the text of what a change amounts to.
