@@ -69,6 +69,11 @@ func TestASafetyTextIsToldWhereARiskFiresAndNowhereElse(t *testing.T) {
 	if f := o.feedback(t, broken); f.Safety == "" || strings.Contains(f.ForClient, "0 to 27") {
 		t.Errorf("%q, %q", f.Safety, f.ForClient)
 	}
+	for _, by := range []string{"parent", "practitioner"} {
+		if f := o.feedback(t, strings.Replace(phq9("r-"+by, "2026-02-23T11:00:00+01:00", "1111111110"), `"answeredBy":"client"`, `"answeredBy":"`+by+`"`, 1)); f.Safety != "" || len(f.Risks) != 1 || f.Risks[0].Task == "" {
+			t.Errorf("by a %s: %+v", by, f)
+		}
+	}
 }
 
 func TestEachTenantSpeaksWithItsOwnVoice(t *testing.T) {

@@ -90,7 +90,7 @@
 // Sentences are made of facts alone, so that what is said cannot differ from what is
 // stored. Those for the client leave out bands: "severe" is a word for a clinician. They say
 // that the therapist is told where a Task waits for one, and praise no change where a risk
-// fired. What is not finished
+// fired. The safety text is for a client who answered of themselves. What is not finished
 // has no score in words either, however much of it was answered.
 //
 // The FHIRPath of a score stands under R4's cqf-expression in what is stored. SDC's

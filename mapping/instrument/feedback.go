@@ -26,7 +26,7 @@ type Feedback struct {
 	Language     string `json:"language"` // of the sentences, BCP 47
 	ForClinician string `json:"forClinician"`
 	ForClient    string `json:"forClient,omitempty"` // none where a practitioner answers
-	Safety       string `json:"safety,omitempty"`    // for the client, where a risk fired
+	Safety       string `json:"safety,omitempty"`    // for the client, where a risk fired by their own answers
 
 	informant  string
 	risky      bool // it has items that ask about a risk

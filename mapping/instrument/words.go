@@ -126,15 +126,16 @@ func (l *Library) With(v Voice) (*Library, error) {
 }
 
 // Tell puts plain sentences of the facts into a Feedback: for the clinician, for the
-// client, and where a risk fired the practice's safety text. Whoever leaves facts out
-// of a Feedback calls it again.
+// client, and where a risk fired by their own answers the practice's safety text: others
+// answered about them, and are not meant. Whoever leaves facts out of a Feedback calls it
+// again.
 func (l *Library) Tell(f *Feedback) {
 	w := l.words
 	f.Language, f.ForClinician, f.ForClient, f.Safety = w.Language, w.clinician(f), "", ""
 	if f.informant != practitioner {
 		f.ForClient = w.client(f)
 	}
-	if len(f.Risks) > 0 {
+	if len(f.Risks) > 0 && f.informant == self {
 		f.Safety = w.Safety
 	}
 }
