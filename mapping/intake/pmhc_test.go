@@ -255,7 +255,7 @@ func TestRowsThatTheSpecificationForbidsAreNamed(t *testing.T) {
 			"k5.csv:3: quarantined: /scores: the stated total score of k5 is outside 5 to 25"},
 		"another network's row": {
 			[]string{"practitioners.csv", "PHN999:Treatment01,P403", "PHN998:Treatment01,P403"}, `
-practitioners.csv:5: rejected: the row belongs to another tenant than the one that is imported to`},
+practitioners.csv:5: rejected: the row belongs to another tenant than the one that is imported to; name its own with --tenant`},
 		"an SDQ of no version": {
 			[]string{"sdq.csv", "CO400,PY101", "CO400,PY301"},
 			`sdq.csv:2: quarantined: sdq_version: code "PY301" is not in code table sdq-version`},

@@ -284,7 +284,7 @@ func (r *run) joined(t *site.Table, h *held, row site.Row, line *line) error {
 // wanted reports whether a row is one to be imported in this run.
 func (r *run) wanted(p site.Place) bool { return r.Only == nil || r.Only[p] }
 
-const otherTenant = "the row belongs to another tenant than the one that is imported to"
+const otherTenant = "the row belongs to another tenant than the one that is imported to; name its own with --tenant"
 
 // refuse says why a row that can be read is not taken: it is another tenant's, has
 // no key, or has one that stood before.
