@@ -33,6 +33,13 @@ func unwritable() error {
 	return &fhir.Error{Code: fhir.Forbidden, Detail: "You may not write this resource as it is, or not as it would become. A resource about a client must name a client of yours as its subject."}
 }
 
+// taken is said of an id of our own making that stands for what the caller does not see,
+// to whoever could have written the same under a free one: that one was taken tells them
+// no more than that they cannot have it.
+func taken() error {
+	return &fhir.Error{Code: fhir.Duplicate, Detail: "This key cannot be used. Take one of your own system that was not used before."}
+}
+
 // Put implements fhir.Tx.
 func (w *writer) Put(ctx context.Context, r fhir.Resource, c fhir.Condition) (fhir.Written, error) {
 	if r.ID == "" {
@@ -212,8 +219,12 @@ func (w *writer) mayReplace(ctx context.Context, b *before, r fhir.Resource, c f
 		}
 		return nil, fhir.Missing(r.Key)
 	case !all && b.exists && !b.visible: // an id of our own making that another one has
+		_, err := w.mayBecome(ctx, before{}, r, w.factsAfter(before{}, r), mayCreate, false)
 		w.entry.deny("not-visible", b.head.Patients)
-		return nil, unwritable()
+		if err == nil {
+			err = taken()
+		}
+		return nil, err
 	case c.IfMatch != 0 && !b.exists:
 		return nil, fhir.Missing(r.Key)
 	case c.IfMatchAny: // asked of those alone who see that nothing is there

@@ -45,7 +45,8 @@
 // therapist's key would stay for ever.
 //
 // Resources of a record have ids of our own making, so each is put as a create:
-// the gate makes an update of it where the id is in use and visible. What a
+// the gate makes an update of it where the id is in use and visible. It stays the same
+// client's: what refers to it would else be about one and name another's. What a
 // changed record no longer says is deleted, but a questionnaire's response is
 // marked entered-in-error, since its score, flags and tasks follow from that.
 //

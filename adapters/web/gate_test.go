@@ -151,6 +151,9 @@ func (t *memoryTx) Put(_ context.Context, r fhir.Resource, c fhir.Condition) (fh
 	if err := t.pass(); err != nil {
 		return fhir.Written{}, err
 	}
+	if t.hides[r.Key] {
+		return fhir.Written{}, &fhir.Error{Code: fhir.Duplicate, Detail: "This key cannot be used."}
+	}
 	old, effect := t.get(r.Key), fhir.Updated
 	if old.IsZero() {
 		effect = fhir.Created

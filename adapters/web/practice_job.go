@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strconv"
 
 	"rapport/fhir"
@@ -171,6 +170,9 @@ func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r rece
 		r.Issues = append(r.Issues, said...)
 		// The id is of our own making, so that this is a create to who posts it
 		// first and an update after that; the gate tells them apart.
+		if err := j.stays(ctx, tx, res); err != nil {
+			return r, err
+		}
 		w, err := j.put(ctx, tx.As(fhir.Act{Interaction: fhir.Create, Type: res.Type}), res, &derived)
 		if err != nil {
 			return r, j.placed(err, res)
@@ -205,6 +207,9 @@ func (j *job) mistaken(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) ([]f
 // put writes one resource and runs what must come of it.
 func (j *job) put(ctx context.Context, tx fhir.Tx, res fhir.Resource, derived *[]fhir.Written) (fhir.Written, error) {
 	w, err := tx.Put(ctx, res, fhir.Condition{SkipUnchanged: true})
+	if fhir.Is(err, fhir.Duplicate) { // the key stands for what the caller may not know of
+		return w, j.keyInUse(j.About(res))
+	}
 	if err != nil || w.Effect != fhir.Created && w.Effect != fhir.Updated {
 		return w, err
 	}
@@ -253,8 +258,8 @@ func (j *job) withdraw(ctx context.Context, tx fhir.Tx, rs []fhir.Resource, deri
 		if err != nil {
 			return nil, err
 		}
-		if before := j.About(was); len(before) > 0 && !slices.ContainsFunc(before, func(p fhir.Key) bool { return slices.Contains(whose, p) }) {
-			return nil, fhir.Errorf(fhir.BusinessRule, "/client", "What stands under this key is another client's. Mark that entered-in-error, and post this under a key of its own.")
+		if moved(j.About(was), whose) {
+			return nil, j.keyInUse(whose)
 		}
 		tx := tx.As(fhir.Act{Interaction: fhir.Delete, Type: k.Type, ID: k.ID})
 		w, err := tx.Delete(ctx, k, fhir.Condition{})

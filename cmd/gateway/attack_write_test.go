@@ -217,3 +217,32 @@ func TestASupervisionIsKeptByThoseWhoWereInIt(t *testing.T) {
 		t.Errorf("a therapist makes an appointment with another's client: %d", a.status)
 	}
 }
+
+func TestAKeyInUseTellsNothingOfWhoseItIs(t *testing.T) {
+	w := newWorld(t)
+	mine, theirs := w.therapistOf(w.a), w.therapistOf(w.b)
+	goal := func(client fhir.Key) []byte {
+		return []byte(fmt.Sprintf(`{"key":"in-use","client":{"reference":%q},"description":"Sleep","status":"active"}`, client))
+	}
+	post := func(c *caller, way string, client fhir.Key) answer {
+		t.Helper()
+		a, err := c.do(t.Context(), http.MethodPost, "/practice/goals"+way, goal(client))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	if a := post(theirs, "", w.b.patient); a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	hidden := post(mine, "", w.a.patient)
+	if hidden.status != http.StatusUnprocessableEntity || !strings.Contains(string(hidden.body), `"/client"`) || strings.Contains(string(hidden.body), "client of yours") {
+		t.Errorf("%d %s", hidden.status, hidden.body)
+	}
+	if tried := post(mine, "?dryRun=true", w.a.patient); !same(tried, hidden) {
+		t.Errorf("tried: %d %s", tried.status, tried.body)
+	}
+	if seen := post(w.importer, "", w.a.patient); !same(seen, hidden) {
+		t.Errorf("who sees it is told %d %s", seen.status, seen.body)
+	}
+}
