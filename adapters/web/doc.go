@@ -57,6 +57,10 @@
 // author's retry is no second note. What was there is replaced and nowhere kept, since
 // a therapist's own note is theirs to change; the answer says that it was.
 //
+// A record with an Idempotency-Key is stored once, so that a late retry undoes no
+// correction. What is remembered is as in package rest, and never of a process note: that
+// would tell of it outside of where notes are kept. A refusal is not remembered.
+//
 // Of several records each is a transaction, so that a bad one loses itself alone;
 // rejected: all or nothing, which an array posted to /fhir as a transaction is
 // already. Outcomes are streamed. All of the body is read first: it is bounded, and

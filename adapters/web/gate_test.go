@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -22,6 +21,7 @@ type memory struct {
 	mu       sync.Mutex
 	versions map[fhir.Key][]fhir.Resource // the zero Resource: a tombstone
 	works    []fhir.Work
+	memos    map[string][]byte
 	hides    map[fhir.Key]bool
 	forbids  func(fhir.Act) bool
 	engine   *search.Engine
@@ -34,7 +34,7 @@ func newMemory(t *testing.T, rs ...fhir.Resource) *memory {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &memory{versions: map[fhir.Key][]fhir.Resource{}, hides: map[fhir.Key]bool{}, engine: e, forbids: func(fhir.Act) bool { return false }}
+	m := &memory{versions: map[fhir.Key][]fhir.Resource{}, memos: map[string][]byte{}, hides: map[fhir.Key]bool{}, engine: e, forbids: func(fhir.Act) bool { return false }}
 	for _, r := range rs {
 		m.versions[r.Key] = []fhir.Resource{r}
 	}
@@ -79,13 +79,13 @@ func (m *memory) View(_ context.Context, a fhir.Act, f func(fhir.Reader) error) 
 func (m *memory) Update(_ context.Context, a fhir.Act, f func(fhir.Tx) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before, works := maps.Clone(m.versions), m.works
+	before, works, memos := maps.Clone(m.versions), m.works, m.memos
 	err := f(&memoryTx{m, a})
 	if err == nil && len(m.fails) > 0 {
 		err, m.fails = m.fails[0], m.fails[1:]
 	}
 	if err != nil {
-		m.versions, m.works = before, works
+		m.versions, m.works, m.memos = before, works, memos
 	}
 	return err
 }
@@ -118,7 +118,7 @@ func (t *memoryTx) Read(_ context.Context, k fhir.Key) (fhir.Resource, error) {
 }
 
 func (t *memoryTx) ReadVersion(_ context.Context, k fhir.Key, v int64) (fhir.Resource, error) {
-	if vs := t.versions[k]; v >= 1 && int(v) <= len(vs) {
+	if vs := t.versions[k]; !t.hides[k] && v >= 1 && int(v) <= len(vs) {
 		return vs[v-1], nil
 	}
 	return fhir.Resource{}, fhir.Missing(k)
@@ -205,9 +205,10 @@ func (t *memoryTx) Enqueue(_ context.Context, w fhir.Work) error {
 	return nil
 }
 
-// No route of this package's own remembers anything.
-func (t *memoryTx) Recall(context.Context, string) ([]byte, error) { return nil, errors.ErrUnsupported }
+func (t *memoryTx) Recall(_ context.Context, key string) ([]byte, error) { return t.memos[key], nil }
 
-func (t *memoryTx) Remember(context.Context, string, []byte, time.Duration) error {
-	return errors.ErrUnsupported
+func (t *memoryTx) Remember(_ context.Context, key string, value []byte, _ time.Duration) error {
+	t.memos = maps.Clone(t.memos)
+	t.memos[key] = value
+	return nil
 }

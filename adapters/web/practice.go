@@ -90,7 +90,12 @@ func (c *Config) postRecord(g *gin.Context) {
 	if !ok {
 		return
 	}
-	k, err := c.custodianOf(p, kind)
+	once, err := onceOf(g, kind, in)
+	if err != nil {
+		c.fail(g, err)
+		return
+	}
+	k, err := c.custodianOf(p, kind, once)
 	if err != nil {
 		c.fail(g, err)
 		return
@@ -113,6 +118,9 @@ func (c *Config) postRecord(g *gin.Context) {
 		c.fail(g, err)
 		return
 	}
+	if r.replayed {
+		g.Header(rest.Replayed, "true")
+	}
 	status := http.StatusOK
 	if r.Outcome == created {
 		status = http.StatusCreated
@@ -121,10 +129,15 @@ func (c *Config) postRecord(g *gin.Context) {
 	c.say(g, status, r)
 }
 
-// custodianOf returns by whom records of a kind are kept.
-func (c *Config) custodianOf(p policy.Principal, kind string) (custodian, error) {
+// custodianOf returns by whom records of a kind are kept; once may be nil.
+func (c *Config) custodianOf(p policy.Principal, kind string, once *rest.Once) (custodian, error) {
 	if kind != processNote {
-		return c.clerkOf(p)
+		d, err := c.clerkOf(p)
+		if err != nil {
+			return nil, err
+		}
+		d.once = once
+		return d, nil
 	}
 	m, err := c.Practice.Mapper(p.Tenant)
 	return &scribe{Practice: c.Practice, author: p.User, mapper: m, gate: c.Gates.For(p), notes: c.Practice.Notes(p)}, err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"rapport/fhir"
+	"rapport/fhir/rest"
 	"rapport/mapping"
 	"rapport/mapping/instrument"
 	"rapport/mapping/practice"
@@ -26,6 +27,7 @@ type clerk struct {
 	mapper *mapping.Mapper
 	follow []fhir.Follow
 	voiced *instrument.Library // what is told is told by it
+	once   *rest.Once          // of a request that brings one record; nil: it has no Idempotency-Key
 }
 
 // keep implements custodian.
@@ -56,6 +58,7 @@ type receipt struct {
 	Issues      []issue     `json:"issues"`           // warnings; errors refuse the record
 	Feedback    *assessment `json:"feedback,omitempty"`
 	*noteAnswer             // of a process note, which becomes no resource
+	replayed    bool        // it was answered before
 }
 
 // location is where the record is found.
@@ -73,6 +76,16 @@ type kept struct {
 	Outcome   string `json:"outcome"`
 	// Resource is what a dry run would have stored.
 	Resource json.RawMessage `json:"resource,omitempty"`
+
+	version int64 // as VersionID and Outcome say
+	effect  fhir.Effect
+}
+
+func keptOf(w fhir.Written) kept {
+	return kept{
+		Reference: w.Key.String(), VersionID: strconv.FormatInt(w.Version, 10), Outcome: effectOf(w),
+		version: w.Version, effect: w.Effect,
+	}
 }
 
 // issue is an issue of an OperationOutcome.
@@ -105,7 +118,7 @@ func (j *job) do(ctx context.Context) (r receipt, err error) {
 	}
 	for range tries {
 		err = j.gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) (err error) {
-			r, err = j.store(ctx, tx, resources)
+			r, err = j.storeOnce(ctx, tx, resources)
 			return err
 		})
 		if !fhir.Is(err, fhir.Conflict) || ctx.Err() != nil {
@@ -185,7 +198,7 @@ func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r rece
 	}
 	r.Outcome = outcomeOf(ws, gone)
 	for _, w := range append(ws, append(derived, gone...)...) {
-		r.Resources = append(r.Resources, kept{Reference: w.Key.String(), VersionID: strconv.FormatInt(w.Version, 10), Outcome: effectOf(w)})
+		r.Resources = append(r.Resources, keptOf(w))
 	}
 	if _, ok := j.record.(*practice.Response); ok {
 		r.Feedback, err = j.assess(ctx, tx, ws[0].Resource, derived)

@@ -18,18 +18,21 @@ const onceFor = 24 * time.Hour
 
 var onceForm = regexp.MustCompile(`^[\x21-\x7e]{1,200}$`)
 
-// once is a write that is done once however often it is sent: the one with its
+// Once is a write that is done once however often it is sent: the one with its
 // Idempotency-Key that came first. What is kept of it is what it did, never a body: an
 // answer that is told again is read again, by what the caller may see now.
 //
 // Source: draft-ietf-httpapi-idempotency-key-header
-type once struct {
+type Once struct {
 	key    string
 	digest string // of method, address, conditions and body
 }
 
-// onceOf reads the Idempotency-Key; nil if there is none.
-func onceOf(r *Request) (*once, error) {
+// OnceOf reads the Idempotency-Key of a request; nil if there is none. The same request is
+// one of the same method, path, query, conditions and body.
+//
+// Errors: [fhir.Invalid] for a key that is none.
+func OnceOf(r *Request) (*Once, error) {
 	ks := r.Header.Values("Idempotency-Key")
 	if len(ks) == 0 {
 		return nil, nil
@@ -41,49 +44,58 @@ func onceOf(r *Request) (*once, error) {
 	for _, s := range []string{r.Method, r.Path, r.Query.Encode(), r.Header.Get("If-Match"), r.Header.Get("If-None-Match"), r.Header.Get("If-None-Exist"), string(r.Body)} {
 		h.Write([]byte(strconv.Itoa(len(s)) + ":" + s))
 	}
-	return &once{ks[0], hex.EncodeToString(h.Sum(nil))}, nil
+	return &Once{ks[0], hex.EncodeToString(h.Sum(nil))}, nil
 }
 
 // kept is what is remembered of a request.
 type kept struct {
-	Digest  string   `json:"digest"`
-	Results []result `json:"results"`
+	Digest  string `json:"digest"`
+	Results []Did  `json:"results"`
 }
 
-// result is what one write did.
-type result struct {
+// Did is what one write did.
+type Did struct {
 	Status  int         `json:"status"`
-	Key     string      `json:"key,omitempty"`
+	Key     string      `json:"key,omitempty"` // of the resource; "": it was about none
 	Version int64       `json:"version,omitempty"`
 	Effect  fhir.Effect `json:"effect,omitempty"`
 }
 
-// recall returns the answer to the request that came first; false if this is it.
-func (o *once) recall(ctx context.Context, tx fhir.Tx) (kept, bool, error) {
+// Recall returns what the request did that came first; false if this is it.
+//
+// Errors: [fhir.BusinessRule] when that was another request.
+func (o *Once) Recall(ctx context.Context, tx fhir.Tx) ([]Did, bool, error) {
 	b, err := tx.Recall(ctx, o.key)
 	if err != nil || b == nil {
-		return kept{}, false, err
+		return nil, false, err
 	}
 	var k kept
 	if err := json.Unmarshal(b, &k); err != nil {
-		return kept{}, false, err
+		return nil, false, err
 	}
 	if k.Digest != o.digest {
-		return kept{}, false, &fhir.Error{Code: fhir.BusinessRule, Detail: "Another request was sent with this Idempotency-Key. Use a new key for each request."}
+		return nil, false, &fhir.Error{Code: fhir.BusinessRule, Detail: "Another request was sent with this Idempotency-Key. Use a new key for each request."}
 	}
-	return k, true, nil
+	return k.Results, true, nil
 }
 
-func (o *once) remember(ctx context.Context, tx fhir.Tx, rs ...Response) error {
-	k := kept{Digest: o.digest}
+// remember keeps what was done for who is told these answers.
+func (o *Once) remember(ctx context.Context, tx fhir.Tx, rs ...Response) error {
+	var ds []Did
 	for _, r := range rs {
-		d := result{Status: r.Status}
+		d := Did{Status: r.Status}
 		if !r.did.Key.IsZero() {
 			d.Key, d.Version, d.Effect = r.did.Key.String(), r.did.Version, r.did.Effect
 		}
-		k.Results = append(k.Results, d)
+		ds = append(ds, d)
 	}
-	b, err := json.Marshal(k)
+	return o.Remember(ctx, tx, ds...)
+}
+
+// Remember keeps what the request did, with its transaction, for [Once.Recall] to know it
+// again within 24 hours.
+func (o *Once) Remember(ctx context.Context, tx fhir.Tx, ds ...Did) error {
+	b, err := json.Marshal(kept{Digest: o.digest, Results: ds})
 	if err != nil {
 		return err
 	}
@@ -92,7 +104,7 @@ func (o *once) remember(ctx context.Context, tx fhir.Tx, rs ...Response) error {
 
 // again tells a result of act, which tx is for, as far as the caller may see it now. Of
 // a deletion there is nothing to see: it takes that the caller may still delete.
-func (rt *Router) again(ctx context.Context, tx fhir.Tx, r *Request, act fhir.Act, d result) (Response, error) {
+func (rt *Router) again(ctx context.Context, tx fhir.Tx, r *Request, act fhir.Act, d Did) (Response, error) {
 	resp := Response{Status: d.Status, Header: http.Header{}}
 	k, ok := fhir.ParseKey(d.Key)
 	if act.Interaction == fhir.Delete {
@@ -125,5 +137,5 @@ func (rt *Router) location(k fhir.Key, version int64) string {
 	return rt.Base + "/" + k.String() + "/_history/" + strconv.FormatInt(version, 10)
 }
 
-// replayed is the header by which a caller tells an answer that was told before.
-const replayed = "Idempotent-Replayed"
+// Replayed is the header by which a caller tells an answer that was told before.
+const Replayed = "Idempotent-Replayed"

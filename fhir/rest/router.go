@@ -119,7 +119,7 @@ func (rt *Router) run(ctx context.Context, r *Request, p *plan) (resp Response, 
 		})
 		return resp, err
 	}
-	o, err := onceOf(r)
+	o, err := OnceOf(r)
 	if err != nil {
 		return Response{}, err
 	}
@@ -128,13 +128,13 @@ func (rt *Router) run(ctx context.Context, r *Request, p *plan) (resp Response, 
 			resp, err = p.write(ctx, tx, p.body)
 			return err
 		}
-		before, done, err := o.recall(ctx, tx)
+		before, done, err := o.Recall(ctx, tx)
 		if err != nil {
 			return err
 		}
 		if done {
-			if resp, err = rt.again(ctx, tx, r, p.act, before.Results[0]); err == nil {
-				resp.Header.Set(replayed, "true")
+			if resp, err = rt.again(ctx, tx, r, p.act, before[0]); err == nil {
+				resp.Header.Set(Replayed, "true")
 			}
 			return err
 		}

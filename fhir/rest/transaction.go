@@ -66,7 +66,7 @@ func (rt *Router) transaction(ctx context.Context, r *Request, b fhir.Resource) 
 	if err := rt.ready(ctx, es); err != nil {
 		return Response{}, err
 	}
-	o, err := onceOf(r)
+	o, err := OnceOf(r)
 	if err != nil {
 		return Response{}, err
 	}
@@ -80,7 +80,7 @@ func (rt *Router) transaction(ctx context.Context, r *Request, b fhir.Resource) 
 	again := false
 	err = r.Gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) error {
 		if o != nil {
-			before, done, err := o.recall(ctx, tx)
+			before, done, err := o.Recall(ctx, tx)
 			if err != nil {
 				return err
 			}
@@ -113,7 +113,7 @@ func (rt *Router) transaction(ctx context.Context, r *Request, b fhir.Resource) 
 	}
 	h := http.Header{}
 	if again {
-		h.Set(replayed, "true")
+		h.Set(Replayed, "true")
 	}
 	w := newBundle("transaction-response", rt)
 	for _, e := range es {
@@ -144,12 +144,12 @@ func (rt *Router) take(ctx context.Context, tx fhir.Tx, es []*entry, late *links
 }
 
 // tellAgain answers entries as they were answered before. Reads are read anew.
-func (rt *Router) tellAgain(ctx context.Context, tx fhir.Tx, es []*entry, before kept) (err error) {
+func (rt *Router) tellAgain(ctx context.Context, tx fhir.Tx, es []*entry, before []Did) (err error) {
 	for i, e := range es {
 		if e.plan.look != nil {
 			e.resp, err = e.plan.look(ctx, tx.As(e.plan.act))
 		} else {
-			e.resp, err = rt.again(ctx, tx.As(e.plan.act), e.req, e.plan.act, before.Results[i])
+			e.resp, err = rt.again(ctx, tx.As(e.plan.act), e.req, e.plan.act, before[i])
 		}
 		if err != nil {
 			return e.name(err)
