@@ -51,7 +51,7 @@ func courseAt(ctx context.Context, r fhir.Reader, k fhir.Key) (course, error) {
 		return c, err
 	}
 	c.episode = episode
-	if us, ok := momentOf(episode.Root().At("period", "start").Text()); ok {
+	if us, ok := earliest(episode.Root().At("period", "start").Text()); ok {
 		c.from = us - before.Microseconds()
 	}
 	return c, nil
@@ -75,10 +75,21 @@ func unseen(err error) bool {
 	return fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.Forbidden)
 }
 
-// momentOf returns the first microsecond that a FHIR dateTime means; a date
-// without a zone is read as UTC, as the index does.
+// momentOf returns when something was measured, in microseconds; a date without a zone
+// is read as UTC, as the index does. A year or a month is no moment: to order it among
+// others would be to guess which came first.
 func momentOf(s string) (int64, bool) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02", "2006-01", "2006"} {
+	return firstOf(s, time.RFC3339Nano, "2006-01-02")
+}
+
+// earliest returns the first microsecond that a FHIR dateTime may mean, also one that is
+// a year or a month: a bound, not a place in an order.
+func earliest(s string) (int64, bool) {
+	return firstOf(s, time.RFC3339Nano, "2006-01-02", "2006-01", "2006")
+}
+
+func firstOf(s string, layouts ...string) (int64, bool) {
+	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return fhir.Micros(t), true
 		}

@@ -75,3 +75,37 @@ func TestACallerWhoMayNotSearchGetsTheScoreWithoutChange(t *testing.T) {
 		t.Errorf("%v", out)
 	}
 }
+
+func TestAScoreOfAYearOrAMonthIsComparedWithNone(t *testing.T) {
+	d := NewDeriver(library(t))
+	for name, x := range map[string]struct {
+		given []form
+		of    string // whose changes
+		want  map[string]string
+	}{
+		"a year is no first score":  {[]form{scored("a", "2026-02-12", 8), scored("b", "2026", 24), scored("c", "2026-03-01", 7)}, "c", map[string]string{"since-first": "-1 no-reliable-change"}},
+		"a month is no first score": {[]form{scored("a", "2026-02-12", 8), scored("b", "2026-02", 24), scored("c", "2026-03-01", 7)}, "c", map[string]string{"since-first": "-1 no-reliable-change"}},
+		"a year has none before it": {[]form{scored("a", "2025-02-12", 8), scored("b", "2026", 24)}, "b", map[string]string{}},
+		"a day has":                 {[]form{scored("a", "2026-02-12", 8), scored("b", "2026-03-01", 7)}, "b", map[string]string{"since-first": "-1 no-reliable-change"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf()
+			for _, f := range x.given {
+				hand(t, d, s, placed{form: f}.resource(t, d))
+			}
+			if diff := cmp.Diff(x.want, changes(s.now[scoreKey(form{id: x.of}.key())])); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestACourseThatBeganInAMonthTakesScoresFromItsFirstDay(t *testing.T) {
+	s := newShelf(parse(t, `{"resourceType":"EpisodeOfCare","id":"ep1","period":{"start":"2026-03"}}`))
+	d := NewDeriver(library(t))
+	hand(t, d, s, placed{form: scored("years-ago", "2019-06-01", 24)}.resource(t, d))
+	hand(t, d, s, placed{form: scored("now", "2026-03-20", 7), episode: "ep1"}.resource(t, d))
+	if got := changes(s.now[scoreKey(form{id: "now"}.key())]); len(got) != 0 {
+		t.Errorf("compared with an earlier therapy: %v", got)
+	}
+}

@@ -67,6 +67,9 @@
 // is itself set against the course that was named last. Therapists are one informant,
 // since they take turns; two RelatedPersons are two. Tasks are counted by the same lines.
 //
+// A score that is dated with a year or a month has no place among the others: it is set
+// against none and none against it, as one without a date.
+//
 // A score that a source states without answers stays as it was said: nobody writes into
 // the Observation of another, and the same file sent twice makes no version. What it comes
 // to beside others is worked out whenever it is asked for, and it calls for a review as an
