@@ -103,8 +103,10 @@ func TestWrongContentIsRefusedWithItsPlace(t *testing.T) {
 		"a whole, as a decimal":   {"sessions", strings.Replace(session, `"status"`, `"minutes":50.0,"status"`, 1), 400, "structure", "/minutes"},
 		"a huge number":           {"responses", `{"key":"r","instrument":"phq-9","client":"c1","scores":{"total":1e999}}`, 422, "", ""},
 		"no such instrument":      {"responses", `{"key":"r","instrument":"none","client":"c1","answers":{"1":1}}`, 400, "not-supported", "/instrument"},
-		"an answer that is none":  {"responses", strings.Replace(phq9("r", "2026-02-02", "1111111111"), `"9":1`, `"9":7`, 1), 422, "", ""},
-		"a score that differs":    {"responses", strings.Replace(phq9("r", "2026-02-02", "1111111111"), `"answers"`, `"scores":{"total":3},"answers"`, 1), 422, "", ""},
+		"an answer that is none":  {"responses", strings.Replace(phq9("r", "2026-02-02", "1111111111"), `"9":1`, `"9":7`, 1), 422, "code-invalid", "/answers/9"},
+		"an item that is none":    {"responses", strings.Replace(phq9("r", "2026-02-02", "1111111111"), `"9":1`, `"low":1`, 1), 422, "value", "/answers"},
+		"a score out of range":    {"responses", `{"key":"r","instrument":"phq-9","client":"c1","authored":"2026-02-02","scores":{"total":99}}`, 422, "value", "/scores/total"},
+		"a score that differs":    {"responses", strings.Replace(phq9("r", "2026-02-02", "1111111111"), `"answers"`, `"scores":{"total":3},"answers"`, 1), 422, "business-rule", "/scores/total"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o.front.T = t

@@ -13,22 +13,28 @@ import (
 // its items. Left out is what is not stated (99 in the Australian data set). No
 // items answered means nothing to compare with: a score may come without them.
 //
-// Errors: [fhir.BusinessRule] for each scale that differs, or for which the items
+// Errors, each with its JSON Pointer in a record that states the scores:
+// [fhir.BusinessRule] for each scale that differs, or for which the items
 // that were answered are too few for the score that is stated; [fhir.Value] for
 // a scale that does not exist or a score outside its range. No values are told.
 func (in *Instrument) Check(stated map[string]Points, s Score) error {
+	return in.check(stated, s, "/scores", func(scale string) string { return "/scores/" + scale })
+}
+
+// check tells what is wrong at where all scores are stated, or where one of a scale is.
+func (in *Instrument) check(stated map[string]Points, s Score, all string, one func(scale string) string) error {
 	var errs fhir.Errors
 	for _, slug := range slices.Sorted(maps.Keys(stated)) {
 		p, sc := stated[slug], s.Of(slug)
 		switch {
 		case sc.Scale == nil:
-			errs = append(errs, fhir.Errorf(fhir.Value, "", "%s has no scale of that name; its scales are %s", in.Slug, strings.Join(in.scaleSlugs(), ", ")))
+			errs = append(errs, fhir.Errorf(fhir.Value, all, "%s has no scale of that name; its scales are %s", in.Slug, strings.Join(in.scaleSlugs(), ", ")))
 		case p.Cmp(sc.Low) < 0 || p.Cmp(sc.High) > 0:
-			errs = append(errs, fhir.Errorf(fhir.Value, "", "the stated %s score of %s is outside %s to %s", slug, in.Slug, sc.Low, sc.High))
+			errs = append(errs, fhir.Errorf(fhir.Value, one(slug), "the stated %s score of %s is outside %s to %s", slug, in.Slug, sc.Low, sc.High))
 		case sc.Value == nil && sc.Answered > 0:
-			errs = append(errs, fhir.Errorf(fhir.BusinessRule, "", "a %s score of %s is stated, but too few of its items are answered for one (not answered: %s)", slug, in.Slug, strings.Join(sc.Absent, ", ")))
+			errs = append(errs, fhir.Errorf(fhir.BusinessRule, one(slug), "a %s score of %s is stated, but too few of its items are answered for one (not answered: %s)", slug, in.Slug, strings.Join(sc.Absent, ", ")))
 		case sc.Value != nil && sc.Value.Cmp(p) != 0:
-			errs = append(errs, fhir.Errorf(fhir.BusinessRule, "", "the stated %s score of %s is not what its items give; correct the one or the other", slug, in.Slug))
+			errs = append(errs, fhir.Errorf(fhir.BusinessRule, one(slug), "the stated %s score of %s is not what its items give; correct the one or the other", slug, in.Slug))
 		}
 	}
 	if len(errs) > 0 {

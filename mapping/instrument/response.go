@@ -83,7 +83,7 @@ func (in *Instrument) Score(qr fhir.Resource) (Score, error) {
 	}
 	s := in.score(r.g)
 	if r.stated != nil {
-		if err := in.Check(r.stated, s); err != nil {
+		if err := in.check(r.stated, s, "QuestionnaireResponse", answerTo); err != nil {
 			return Score{}, err
 		}
 	}
@@ -115,8 +115,12 @@ func (r *reading) items(parent fhir.Node) {
 }
 
 func (r *reading) fail(code fhir.Code, link, format string, args ...any) {
-	at := fmt.Sprintf("QuestionnaireResponse.descendants().where(linkId='%s').answer", link)
-	r.errs = append(r.errs, fhir.Errorf(code, at, format, args...))
+	r.errs = append(r.errs, fhir.Errorf(code, answerTo(link), format, args...))
+}
+
+// answerTo is the FHIRPath of the answer to an item.
+func answerTo(link string) string {
+	return fmt.Sprintf("QuestionnaireResponse.descendants().where(linkId='%s').answer", link)
 }
 
 func (r *reading) item(i int, answers fhir.Node) {

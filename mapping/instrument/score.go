@@ -70,16 +70,16 @@ func (in *Instrument) resolve(a Answers) (given, error) {
 	for name, v := range a {
 		i, ok := in.byLink[name]
 		if !ok {
-			errs = append(errs, fhir.Errorf(fhir.Value, "", "%s has no item of that name; its items are %s to %s", in.Slug, in.Items[0].Link, in.Items[len(in.Items)-1].Link))
+			errs = append(errs, fhir.Errorf(fhir.Value, "/answers", "%s has no item of that name; its items are %s to %s", in.Slug, in.Items[0].Link, in.Items[len(in.Items)-1].Link))
 			continue
 		}
 		if g[i].set {
-			errs = append(errs, fhir.Errorf(fhir.Value, "", "item %s of %s is answered twice, under two names", in.Items[i].Link, in.Slug))
+			errs = append(errs, fhir.Errorf(fhir.Value, "/answers/"+name, "item %s of %s is answered twice, under two names", in.Items[i].Link, in.Slug))
 			continue
 		}
 		r, err := in.Items[i].read(v)
 		if err != nil {
-			errs = append(errs, fhir.Errorf(fhir.CodeInvalid, "", "item %s of %s: %v", in.Items[i].Link, in.Slug, err))
+			errs = append(errs, fhir.Errorf(fhir.CodeInvalid, "/answers/"+name, "item %s of %s: %v", in.Items[i].Link, in.Slug, err))
 			continue
 		}
 		g[i] = r
@@ -106,8 +106,9 @@ func (it *Item) read(v string) (reply, error) {
 
 // ScoreAnswers scores answers.
 //
-// Errors: [fhir.Value] for an unknown item, [fhir.CodeInvalid] for an answer that
-// is none of its item's.
+// Errors, each with its JSON Pointer in a record that holds them as answers:
+// [fhir.Value] for an unknown item, whose name is not repeated, [fhir.CodeInvalid] for an
+// answer that is none of its item's.
 func (in *Instrument) ScoreAnswers(a Answers) (Score, error) {
 	g, err := in.resolve(a)
 	if err != nil {

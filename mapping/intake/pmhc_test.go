@@ -246,13 +246,13 @@ func TestRowsThatTheSpecificationForbidsAreNamed(t *testing.T) {
 	}{
 		"a K5 whose score its items do not give": {
 			[]string{"k5.csv", "CO404,2,3,3,1,5,14", "CO404,2,3,3,1,5,15"},
-			"k5.csv:3: quarantined: /answers: the stated total score of k5 is not what its items give; correct the one or the other"},
+			"k5.csv:3: quarantined: /scores/total: the stated total score of k5 is not what its items give; correct the one or the other"},
 		"an SDQ subscale that its items do not give": {
 			[]string{"sdq.csv", "2,6,5,5,5,18,8", "3,6,5,5,5,18,8"},
-			"sdq.csv:2: quarantined: /answers: the stated emotional score of sdq-py101 is not what its items give; correct the one or the other"},
+			"sdq.csv:2: quarantined: /scores/emotional: the stated emotional score of sdq-py101 is not what its items give; correct the one or the other"},
 		"a score beyond the scale": {
 			[]string{"k5.csv", "CO404,2,3,3,1,5,14", "CO404,9,9,9,9,9,26"},
-			"k5.csv:3: quarantined: /scores: the stated total score of k5 is outside 5 to 25"},
+			"k5.csv:3: quarantined: /scores/total: the stated total score of k5 is outside 5 to 25"},
 		"another network's row": {
 			[]string{"practitioners.csv", "PHN999:Treatment01,P403", "PHN998:Treatment01,P403"}, `
 practitioners.csv:5: rejected: the row belongs to another tenant than the one that is imported to; name its own with --tenant`},

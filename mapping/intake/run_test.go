@@ -61,10 +61,10 @@ responses.csv:3: rejected: a quote is opened and not closed; double the quotes i
 responses.csv:3: rejected: organisation, response: this key stands already in line 2; nothing is merged silently`},
 		"a score that its items do not give": {
 			[]string{"responses.csv", "1,2,1,2,2,1,2,2,0,2,13", "1,2,1,2,2,1,2,2,0,2,14"}, `
-responses.csv:4: quarantined: /answers: the stated total score of phq-9 is not what its items give; correct the one or the other`},
+responses.csv:4: quarantined: /scores/total: the stated total score of phq-9 is not what its items give; correct the one or the other`},
 		"an item that is no answer": {
 			[]string{"responses.csv", "2,2,2,2,2,2,2,2,0,3,16", "2,2,2,2,2,2,2,4,0,3,16"}, `
-responses.csv:3: quarantined: /answers: item 8 of phq-9: the answer is none of the options LA6568-5, LA6569-3, LA6570-1, LA6571-9`},
+responses.csv:3: quarantined: /answers/8: item 8 of phq-9: the answer is none of the options LA6568-5, LA6569-3, LA6570-1, LA6571-9`},
 		"a day that no month has": {
 			[]string{"sessions.csv", "S-LH-01-02,E-LH-01,LH-01,T-01,2026-01-19", "S-LH-01-02,E-LH-01,LH-01,T-01,2026-02-30"}, `
 sessions.csv:3: quarantined: date: is not a date of the form YYYY-MM-DD`},
