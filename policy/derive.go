@@ -12,7 +12,7 @@ import (
 var follows = map[string][]string{
 	"QuestionnaireResponse": {"Observation", "Flag", "Task", "Communication"},
 	"Observation":           {"Observation", "Flag", "Task"},
-	"Encounter":             {"Procedure"},
+	"Encounter":             {"Procedure", "Observation", "Flag", "Task"}, // of its responses, when it moves
 	"ServiceRequest":        {"Task"},
 	"Task":                  {"Communication", "ServiceRequest"},
 }

@@ -192,3 +192,51 @@ func TestScoresForAnotherClientTakeNothingBackFromTheFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestScoresFollowASessionIntoAnotherCourse(t *testing.T) {
+	o := newOffice(t).settle()
+	o.post("episodes", `{"key":"e2","client":"c1","organisation":"home","therapist":"t1","status":"active","start":"2026-02-01"}`)
+	o.post("sessions", session)
+	of := func(key, in, authored, answers string) string {
+		return strings.NewReplacer(`"episode":"e1",`, "", `"session":"s1"`, `"session":"`+in+`"`).Replace(phq9(key, authored, answers))
+	}
+	o.post("responses", of("r1", "s1", "2026-01-12T10:40:00+01:00", "000000000"))
+	f := o.feedback(t, of("r2", "s2", "2026-02-02T10:40:00+01:00", "333333110"))
+	if f.First == nil || f.First.Task == "" {
+		t.Fatalf("no change is told within one course: %+v", f)
+	}
+	course := func() string {
+		for _, r := range o.of("Observation") {
+			if r.Root().Get("effectiveDateTime").Text() == "2026-02-02T10:40:00+01:00" {
+				return instrument.Course(r).ID
+			}
+		}
+		return ""
+	}
+	before := course()
+	o.post("sessions", strings.Replace(session, `"e1"`, `"e2"`, 1))
+	if after := course(); after == before || after == "" {
+		t.Errorf("the score stays in the course %q, it was %q", after, before)
+	}
+	if f = o.feedback(t, of("r2", "s2", "2026-02-02T10:40:00+01:00", "333333110")); f.First != nil {
+		t.Errorf("a change since another course is told: %+v", f.First)
+	}
+	for _, r := range o.of("Task") {
+		if s := r.Root().Get("status").Text(); s != "entered-in-error" {
+			t.Errorf("a task asks for a review of what is no change: %s", r.Body())
+		}
+	}
+	o.post("sessions", session)
+	if course() != before {
+		t.Error("the score does not come back with its session")
+	}
+	// A session that did not take place has no course; its response keeps its score.
+	noshow := strings.Replace(session, `"status":"finished"`, `"status":"noshow"`, 1)
+	o.post("sessions", noshow)
+	if n := len(o.of("Encounter")); n != 1 {
+		t.Fatalf("%d sessions are left", n)
+	}
+	if n := len(o.of("Observation")); n != 2 {
+		t.Errorf("%d scores are left", n)
+	}
+}

@@ -47,6 +47,9 @@ func scoreKey(response fhir.Key) fhir.Key { return Derived("Observation", respon
 //
 // An error refuses the response: an answer that is none of its item's, or a
 // stated score that its items do not give.
+//
+// A session that turns out to be of another course of therapy takes the scores of its
+// responses there.
 func (d *Deriver) Derive(ctx context.Context, in fhir.Reader, r fhir.Resource) ([]fhir.Resource, error) {
 	if r.ID == "" {
 		return nil, nil
@@ -57,7 +60,9 @@ func (d *Deriver) Derive(ctx context.Context, in fhir.Reader, r fhir.Resource) (
 	case r.Type == "QuestionnaireResponse" && r.IsZero():
 		err = j.withdrawn(ctx, r.Key)
 	case r.Type == "QuestionnaireResponse":
-		err = j.response(ctx, r)
+		err = j.response(ctx, r, r.Version != 1)
+	case r.Type == "Encounter" && r.Version > 1:
+		err = j.session(ctx, r)
 	case r.Type == "Observation":
 		err = j.stated(ctx, r)
 	}
@@ -83,16 +88,17 @@ func (j *derivation) unmake(r fhir.Resource) {
 	j.in.seen[r.Key] = answer{err: &fhir.Error{Code: fhir.Deleted, Detail: "It follows no more."}}
 }
 
-// response derives from a response that is there, in whatever status.
-func (j *derivation) response(ctx context.Context, r fhir.Resource) error {
+// response derives from a response that is there, in whatever status; known says that
+// something may have followed from it before.
+func (j *derivation) response(ctx context.Context, r fhir.Resource, known bool) error {
 	in := j.library.ByURL(r.Root().Get("questionnaire").Text())
-	if in == nil && r.Version <= 1 {
+	if in == nil && !known {
 		return nil
 	}
 	w := aboutOf(r)
 	var prior fhir.Resource // the score of an earlier version
 	var err error
-	if r.Version != 1 {
+	if known {
 		if prior, err = visible(ctx, j.in, scoreKey(w.key)); err != nil {
 			return err
 		}
@@ -130,7 +136,7 @@ func (j *derivation) response(ctx context.Context, r fhir.Resource) error {
 	if err := j.risks(ctx, in, s, w); err != nil {
 		return err
 	}
-	if r.Version > 1 && j.library.scaleOf(prior) != in {
+	if known && j.library.scaleOf(prior) != in {
 		if err := j.restOthers(ctx, in, w); err != nil {
 			return err
 		}

@@ -215,3 +215,42 @@ func (j *derivation) stated(ctx context.Context, r fhir.Resource) error {
 	}
 	return j.settle(ctx, prior, r, t)
 }
+
+// session derives anew from the responses of a session whose course of therapy is another
+// than before: those that name none themselves have that of their session.
+func (j *derivation) session(ctx context.Context, r fhir.Resource) error {
+	before, err := j.in.ReadVersion(ctx, r.Key, r.Version-1)
+	if err != nil {
+		if unseen(err) { // it was deleted, or is not for the caller as it was
+			err = nil
+		}
+		return err
+	}
+	course := func(enc fhir.Resource) fhir.Key {
+		k, _ := enc.Root().Get("episodeOfCare").Index(0).Ref()
+		return k
+	}
+	if course(before) == course(r) {
+		return nil
+	}
+	q := fhir.Query{Type: "QuestionnaireResponse", Where: []fhir.Clause{{Param: "encounter", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: r.Key}}}}, Count: pageOf}
+	for {
+		set, err := j.in.Search(ctx, q)
+		if fhir.Is(err, fhir.Forbidden) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, e := range set.Entries {
+			if Course(e.Resource).IsZero() {
+				if err := j.response(ctx, e.Resource, true); err != nil {
+					return err
+				}
+			}
+		}
+		if q.After = set.Next; set.Next == "" {
+			return nil
+		}
+	}
+}
