@@ -12,6 +12,7 @@ import (
 var follows = map[string][]string{
 	"QuestionnaireResponse": {"Observation", "Flag", "Task", "Communication"},
 	"Observation":           {"Observation", "Flag", "Task"},
+	"EpisodeOfCare":         {"Observation", "Flag", "Task"},              // of responses, when it begins or ends otherwise
 	"Encounter":             {"Procedure", "Observation", "Flag", "Task"}, // of its responses, when it moves
 	"ServiceRequest":        {"Task"},
 	"Task":                  {"Communication", "ServiceRequest"},

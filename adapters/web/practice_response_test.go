@@ -240,3 +240,32 @@ func TestScoresFollowASessionIntoAnotherCourse(t *testing.T) {
 		t.Errorf("%d scores are left", n)
 	}
 }
+
+func TestScoresThatNameNoCourseFollowTheDaysOfTheirCourse(t *testing.T) {
+	o := newOffice(t).settle()
+	course := func(start string) {
+		o.post("episodes", `{"key":"e1","client":"c1","organisation":"home","therapist":"t1","status":"active","start":"`+start+`"}`)
+	}
+	of := func(key, authored, answers string) string {
+		return strings.NewReplacer(`"episode":"e1",`, "", `"session":"s1",`, "").Replace(phq9(key, authored, answers))
+	}
+	course("2026-01-30")
+	o.post("responses", of("r1", "2026-01-12T10:40:00+01:00", "000000000"))
+	late := of("r2", "2026-02-02T10:40:00+01:00", "333333110")
+	if f := o.feedback(t, late); f.First != nil || f.Undecided {
+		t.Errorf("a change since before the course is told: %+v", f.First)
+	}
+	course("2026-01-20")
+	if f := o.feedback(t, late); f.First == nil || f.First.Task == "" {
+		t.Errorf("no change is told within the course: %+v", f)
+	}
+	course("2026-01-30")
+	if f := o.feedback(t, late); f.First != nil {
+		t.Errorf("a change since before the course is told: %+v", f.First)
+	}
+	for _, r := range o.of("Task") {
+		if s := r.Root().Get("status").Text(); s != "entered-in-error" {
+			t.Errorf("a task asks for a review of what is no change: %s", r.Body())
+		}
+	}
+}

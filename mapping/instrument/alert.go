@@ -87,20 +87,19 @@ func (in *Instrument) reason(since []string) *fhir.Object {
 type lookout struct {
 	alert
 	timeline
-	lines   []line
 	calling [][]string // by which comparisons each score calls for it
 	runs    []int      // in which run of its line each stands
 }
 
 func (a alert) among(t timeline) lookout {
-	l := lookout{alert: a, timeline: t, lines: t.lines(), calling: make([][]string, len(t)), runs: make([]int, len(t))}
+	l := lookout{alert: a, timeline: t, calling: make([][]string, len(t)), runs: make([]int, len(t))}
 	run := map[line]int{}
 	for i, p := range t {
 		l.calling[i] = a.calls(p)
 		if len(l.calling[i]) == 0 || begins(l.calling[i]) {
-			run[l.lines[i]]++
+			run[p.line]++
 		}
-		l.runs[i] = run[l.lines[i]]
+		l.runs[i] = run[p.line]
 	}
 	return l
 }
@@ -116,10 +115,7 @@ func (j *derivation) alerts(ctx context.Context, in *Instrument, t timeline, fro
 	if len(alerts) == 0 {
 		return nil
 	}
-	t, err := j.compareBare(ctx, in, t)
-	if err != nil {
-		return err
-	}
+	t = in.compareBare(t)
 	for _, a := range alerts {
 		l := a.among(t)
 		if err := j.rest(ctx, in, l, changed); err != nil {
@@ -202,7 +198,7 @@ func (j *derivation) reword(task fhir.Resource, reason *fhir.Object) error {
 // that calls for it is open, or one of its run was dealt with.
 func (j *derivation) covered(ctx context.Context, a lookout, i int) (bool, error) {
 	for n, p := range a.timeline {
-		if len(a.calling[n]) == 0 || a.lines[n] != a.lines[i] {
+		if len(a.calling[n]) == 0 || p.line != a.timeline[i].line {
 			continue
 		}
 		task, err := visible(ctx, j.in, a.taskOf(p.basis()))

@@ -19,25 +19,20 @@ type Told struct {
 //
 // Errors are those of r.
 func (in *Instrument) TellBare(ctx context.Context, r fhir.Reader, scores []fhir.Resource) (map[fhir.Key]Told, error) {
-	j := &derivation{in: remember(r)}
+	j := (*Library)(nil).derivation(r)
 	var t timeline
 	for _, o := range scores {
-		p, ok := in.pointOf(o)
-		if !ok {
-			continue
-		}
-		if err := p.place(ctx, j.in); err != nil {
+		p, ok, err := j.placed(ctx, in, o)
+		if err != nil {
 			return nil, err
 		}
-		t = append(t, p)
+		if ok {
+			t = append(t, p)
+		}
 	}
 	slices.SortFunc(t, point.compare)
-	t, err := j.compareBare(ctx, in, t)
-	if err != nil {
-		return nil, err
-	}
 	out := map[fhir.Key]Told{}
-	for _, p := range t {
+	for _, p := range in.compareBare(t) {
 		if c := p.compared; c != nil {
 			out[p.key] = Told{in.changeFacts(c.first), in.changeFacts(c.last), in.ownMeanFacts(c.own)}
 		}

@@ -51,7 +51,7 @@ func TestTheFirstScoreIsThatOfTheCourseOfTherapy(t *testing.T) {
 	in := library(t).BySlug("phq-9")
 	s := newShelf(
 		parse(t, `{"resourceType":"Encounter","id":"e1","episodeOfCare":[{"reference":"EpisodeOfCare/ep1"}]}`),
-		parse(t, `{"resourceType":"EpisodeOfCare","id":"ep1","period":{"start":"2026-01-15"}}`),
+		episode(t, "ep1", "2026-01-15", ""),
 	)
 	derive(t, s, response(t, in, "333333333", Occasion{ID: "years-ago", Authored: "2019-06-01"}))
 	derive(t, s, response(t, in, "222222222", Occasion{ID: "invited", Authored: "2026-01-02"}))
@@ -101,7 +101,7 @@ func TestAScoreOfAYearOrAMonthIsComparedWithNone(t *testing.T) {
 }
 
 func TestACourseThatBeganInAMonthTakesScoresFromItsFirstDay(t *testing.T) {
-	s := newShelf(parse(t, `{"resourceType":"EpisodeOfCare","id":"ep1","period":{"start":"2026-03"}}`))
+	s := newShelf(episode(t, "ep1", "2026-03", ""))
 	d := NewDeriver(library(t))
 	hand(t, d, s, placed{form: scored("years-ago", "2019-06-01", 24)}.resource(t, d))
 	hand(t, d, s, placed{form: scored("now", "2026-03-20", 7), episode: "ep1"}.resource(t, d))

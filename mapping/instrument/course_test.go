@@ -22,7 +22,15 @@ func (p placed) resource(t testing.TB, d *Deriver) fhir.Resource {
 	t.Helper()
 	says := p.says()
 	if p.bare() {
-		return with(t, p.stated(t, d), says)
+		o := with(t, p.stated(t, d), says)
+		if p.session == "" {
+			return o
+		}
+		o, err := o.Apply(fhir.Add(o.Root(), []byte(`"encounter":{"reference":"Encounter/`+p.session+`"}`)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
 	}
 	o := Occasion{ID: p.id, Status: p.status, Authored: p.authored, Author: therapist1}
 	if p.unowned {
@@ -65,13 +73,25 @@ func with(t testing.TB, r fhir.Resource, says []string) fhir.Resource {
 	return r
 }
 
-// courses are two that run side by side, and one that begins later.
-func courses(t testing.TB) *shelf {
+// episode is a course of therapy; a day that is "" is not said.
+func episode(t testing.TB, id, start, end string) fhir.Resource {
+	t.Helper()
+	period := fhir.NewObject()
+	for name, day := range map[string]string{"start": start, "end": end} {
+		if day != "" {
+			period.Set(name, day)
+		}
+	}
+	return parse(t, `{"resourceType":"EpisodeOfCare","id":"`+id+`","status":"active","patient":{"reference":"`+patient.String()+`"},"period":`+string(period.JSON())+`}`)
+}
+
+// inTherapy are two courses that run side by side for a while, and one that begins later.
+func inTherapy(t testing.TB) *shelf {
 	return newShelf(
-		parse(t, `{"resourceType":"EpisodeOfCare","id":"one","period":{"start":"2026-01-05"}}`),
-		parse(t, `{"resourceType":"EpisodeOfCare","id":"two","period":{"start":"2026-01-05"}}`),
-		parse(t, `{"resourceType":"EpisodeOfCare","id":"next","period":{"start":"2026-03-20"}}`),
-		parse(t, `{"resourceType":"Encounter","id":"in-one","episodeOfCare":[{"reference":"EpisodeOfCare/one"}]}`),
+		episode(t, "one", "2026-01-02", "2026-02-15"),
+		episode(t, "two", "2026-01-20", "2026-03-10"),
+		episode(t, "next", "2026-03-20", ""),
+		parse(t, `{"resourceType":"Encounter","id":"in-one","subject":{"reference":"`+patient.String()+`"},"episodeOfCare":[{"reference":"EpisodeOfCare/one"}]}`),
 	)
 }
 
@@ -101,43 +121,61 @@ func TestAScoreIsComparedWithinItsCourseOfTherapyAndWithTheSameInformantAlone(t 
 			map[string]string{"since-first": "1 no-reliable-change"}, nil},
 		"the course before ended a few days ago": {
 			[]placed{in("one", scored("a", "2026-03-15", 6)), in("next", scored("b", "2026-03-21", 17))}, map[string]string{}, nil},
-		"what names no course and lies two weeks before counts": {
-			[]placed{in("", scored("a", "2026-03-10", 6)), in("next", scored("b", "2026-03-21", 17))},
+		"what names no course and lies a few days before counts": {
+			[]placed{in("", scored("a", "2026-03-12", 6)), in("next", scored("b", "2026-03-21", 17))},
 			map[string]string{"since-first": "11 reliable-deterioration"}, []string{"b urgent review-change"}},
-		"what names no course and lies earlier does not": {
-			[]placed{in("", scored("a", "2026-03-01", 6)), in("next", scored("b", "2026-03-21", 17))}, map[string]string{}, nil},
+		"what names no course and lies in another does not": {
+			[]placed{in("", scored("a", "2026-03-08", 6)), in("next", scored("b", "2026-03-21", 17))}, map[string]string{}, nil},
+		"but in that other it counts": {
+			[]placed{in("two", scored("a", "2026-01-25", 6)), in("", scored("b", "2026-03-08", 17))},
+			map[string]string{"since-first": "11 reliable-deterioration"}, []string{"b urgent review-change"}},
+		"it counts in one alone": {
+			[]placed{in("one", scored("a", "2026-01-10", 20)), in("two", scored("b", "2026-01-21", 6)), in("", scored("c", "2026-03-01", 19)), in("one", scored("d", "2026-03-02", 18))},
+			map[string]string{"since-first": "-2 no-reliable-change"}, []string{"c urgent review-change"}},
+		"where two run it counts in neither": {
+			[]placed{in("two", scored("a", "2026-01-25", 6)), in("", scored("b", "2026-02-01", 20)), in("two", scored("c", "2026-02-20", 7))},
+			map[string]string{"since-first": "1 no-reliable-change"}, nil},
+		"and is compared with none": {
+			[]placed{in("one", scored("a", "2026-01-25", 6)), in("two", scored("b", "2026-01-25", 6)), in("", scored("c", "2026-02-01", 20))}, map[string]string{}, nil},
+		"nor with another of its kind": {
+			[]placed{in("", scored("a", "2026-02-01", 6)), in("", scored("b", "2026-02-10", 20))}, map[string]string{}, nil},
+		"before any course they are compared with each other": {
+			[]placed{in("", scored("a", "2025-11-01", 6)), in("", scored("b", "2025-12-01", 17))},
+			map[string]string{"since-first": "11 reliable-deterioration"}, []string{"b urgent review-change"}},
+		"courses are known though no score names them": {
+			[]placed{in("", scored("a", "2026-03-01", 6)), in("", scored("b", "2026-04-01", 17))}, map[string]string{}, nil},
 		"what names the course counts, whenever it was": {
 			[]placed{in("next", scored("a", "2026-03-01", 6)), in("next", scored("b", "2026-03-21", 17))},
 			map[string]string{"since-first": "11 reliable-deterioration"}, []string{"b urgent review-change"}},
 		"the session says the course": {
 			[]placed{{form: scored("a", "2026-01-10", 6), session: "in-one"}, in("two", scored("b", "2026-01-20", 20)), in("one", scored("c", "2026-02-10", 7))},
 			map[string]string{"since-first": "1 no-reliable-change"}, nil},
-		"what names none belongs to the course that was last": {
+		"what names none belongs to the course of its time": {
 			[]placed{in("one", scored("a", "2026-01-10", 6)), in("next", scored("b", "2026-03-21", 17)), in("", scored("c", "2026-04-01", 18))},
 			map[string]string{"since-first": "1 no-reliable-change"}, nil},
 		"a parent's answers are no measure of the client's": {
-			[]placed{by("client", scored("a", "2026-01-10", 6)), by("parent", scored("b", "2026-02-01", 17))}, map[string]string{}, nil},
+			[]placed{by("client", scored("a", "2026-01-04", 6)), by("parent", scored("b", "2026-01-12", 17))}, map[string]string{}, nil},
 		"nor the client's of a parent's": {
-			[]placed{by("client", scored("a", "2026-01-10", 6)), by("parent", scored("b", "2026-02-01", 17)), by("client", scored("c", "2026-02-02", 7))},
+			[]placed{by("client", scored("a", "2026-01-04", 6)), by("parent", scored("b", "2026-01-12", 17)), by("client", scored("c", "2026-01-13", 7))},
 			map[string]string{"since-first": "1 no-reliable-change"}, nil},
 		"nothing said is whom the questionnaire is for": {
-			[]placed{by("", scored("a", "2026-01-10", 6)), by("client", scored("b", "2026-02-01", 7))},
+			[]placed{by("", scored("a", "2026-01-04", 6)), by("client", scored("b", "2026-01-12", 7))},
 			map[string]string{"since-first": "1 no-reliable-change"}, nil},
 		"two parents are two informants": {
-			[]placed{by("RelatedPerson/mother", scored("a", "2026-01-10", 6)), by("RelatedPerson/father", scored("b", "2026-02-01", 17)), by("RelatedPerson/mother", scored("c", "2026-02-02", 8))},
+			[]placed{by("RelatedPerson/mother", scored("a", "2026-01-04", 6)), by("RelatedPerson/father", scored("b", "2026-01-12", 17)), by("RelatedPerson/mother", scored("c", "2026-01-13", 8))},
 			map[string]string{"since-first": "2 no-reliable-change"}, nil},
 		"what a therapist notes is theirs": {
-			[]placed{by("practitioner", scored("a", "2026-01-10", 6)), by("client", scored("b", "2026-02-01", 17)), by("practitioner", scored("c", "2026-02-02", 8))},
+			[]placed{by("practitioner", scored("a", "2026-01-04", 6)), by("client", scored("b", "2026-01-12", 17)), by("practitioner", scored("c", "2026-01-13", 8))},
 			map[string]string{"since-first": "2 no-reliable-change"}, nil},
 		"a task of one course does not stand for another": {
 			[]placed{in("one", scored("a", "2026-01-10", 6)), in("two", scored("b", "2026-01-10", 6)), in("one", scored("c", "2026-02-01", 17)), in("two", scored("d", "2026-02-02", 17))},
 			map[string]string{"since-first": "11 reliable-deterioration"}, []string{"c urgent review-change", "d urgent review-change"}},
 		"nor one of an informant for another": {
-			[]placed{by("client", scored("a", "2026-01-10", 6)), by("parent", scored("b", "2026-01-10", 6)), by("client", scored("c", "2026-02-01", 17)), by("parent", scored("d", "2026-02-02", 17))},
+			[]placed{by("client", scored("a", "2026-01-04", 6)), by("parent", scored("b", "2026-01-04", 6)), by("client", scored("c", "2026-01-12", 17)), by("parent", scored("d", "2026-01-13", 17))},
 			map[string]string{"since-first": "11 reliable-deterioration"}, []string{"c urgent review-change", "d urgent review-change"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := courses(t)
+			s := inTherapy(t)
 			var last fhir.Resource
 			for _, p := range x.given {
 				last = p.resource(t, d)
@@ -178,7 +216,7 @@ func TestACorrectedCourseOrInformantMovesWhatIsCompared(t *testing.T) {
 		"a parent answered":     {placed{form: b, episode: "one", by: "parent"}, map[string]string{"since-first": "1 no-reliable-change"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := courses(t)
+			s := inTherapy(t)
 			for _, f := range []form{scored("a", "2026-01-10", 6), scored("b", "2026-02-01", 17), scored("c", "2026-02-20", 7)} {
 				hand(t, d, s, placed{form: f, episode: "one", by: "client"}.resource(t, d))
 			}
@@ -190,9 +228,106 @@ func TestACorrectedCourseOrInformantMovesWhatIsCompared(t *testing.T) {
 	}
 }
 
+func TestACourseThatIsCorrectedTakesAndLeavesWhatNamesNone(t *testing.T) {
+	d := NewDeriver(library(t))
+	given := []placed{{form: scored("a", "2026-03-05", 6)}, {form: scored("b", "2026-03-25", 17), episode: "next"}, {form: form{"c", "phq-9", "2026-04-10", "completed", "=19"}}}
+	deleted := fhir.Tombstone(fhir.Key{Type: "EpisodeOfCare", ID: "next"}, 2)
+	mistaken, err := withStatus(episode(t, "next", "2026-03-20", ""), "entered-in-error")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, x := range map[string]struct {
+		was, now fhir.Resource
+		want     map[string]string // changes of b
+		raised   []string
+	}{
+		"it stays":               {episode(t, "next", "2026-03-20", ""), episode(t, "next", "2026-03-20", ""), map[string]string{}, nil},
+		"it begins earlier":      {episode(t, "next", "2026-03-20", ""), episode(t, "next", "2026-03-12", ""), map[string]string{"since-first": "11 reliable-deterioration"}, []string{"b"}},
+		"it begins later":        {episode(t, "next", "2026-03-12", ""), episode(t, "next", "2026-03-20", ""), map[string]string{}, nil},
+		"nobody says when":       {episode(t, "next", "2026-03-20", ""), episode(t, "next", "", ""), map[string]string{"since-first": "11 reliable-deterioration"}, []string{"b"}},
+		"it is entered late":     {fhir.Resource{}, episode(t, "next", "2026-03-12", ""), map[string]string{"since-first": "11 reliable-deterioration"}, []string{"c"}},
+		"it was no course":       {episode(t, "next", "2026-03-12", ""), mistaken, map[string]string{}, []string{"c"}},
+		"it is deleted":          {episode(t, "next", "2026-03-12", ""), deleted, map[string]string{}, []string{"c"}},
+		"it ended, nothing else": {episode(t, "next", "2026-03-12", ""), episode(t, "next", "2026-03-12", "2026-04-20"), map[string]string{"since-first": "11 reliable-deterioration"}, []string{"b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf()
+			if !x.was.IsZero() {
+				s.put(x.was)
+			}
+			for _, p := range given {
+				hand(t, d, s, p.resource(t, d))
+			}
+			x.now.Version = 1
+			if !x.was.IsZero() {
+				x.now.Version = 2
+			}
+			hand(t, d, s, x.now)
+			if diff := cmp.Diff(x.want, changes(s.now[scoreKey(given[1].key())])); diff != "" {
+				t.Error(diff)
+			}
+			var raised []string
+			for _, r := range s.raised() {
+				raised = append(raised, strings.Fields(r)[0])
+			}
+			if diff := cmp.Diff(x.raised, raised); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestBareScoresFollowTheirSessionIntoAnotherCourse(t *testing.T) {
+	d := NewDeriver(library(t))
+	s := inTherapy(t)
+	hand(t, d, s, placed{form: scored("a", "2026-01-25", 6), episode: "one"}.resource(t, d))
+	hand(t, d, s, placed{form: form{"b", "phq-9", "2026-02-01", "completed", "=19"}, session: "in-one"}.resource(t, d))
+	if diff := cmp.Diff([]string{"b since-first"}, s.reasons()); diff != "" {
+		t.Fatal(diff)
+	}
+	moved := parse(t, `{"resourceType":"Encounter","id":"in-one","subject":{"reference":"Patient/c1"},"episodeOfCare":[{"reference":"EpisodeOfCare/two"}]}`)
+	moved.Version = 2
+	hand(t, d, s, moved)
+	if got := s.reasons(); len(got) > 0 {
+		t.Errorf("a task asks for a review of what is no change: %v", got)
+	}
+}
+
+func TestWhoeverMayNotSeeCoursesMovesNothingThatBelongsToThem(t *testing.T) {
+	d := NewDeriver(library(t))
+	s := inTherapy(t)
+	hand(t, d, s, placed{form: scored("a", "2026-03-21", 6), episode: "next"}.resource(t, d))
+	hand(t, d, s, placed{form: scored("c", "2026-04-20", 17)}.resource(t, d))
+	c := scoreKey(form{id: "c"}.key())
+	before := changes(s.now[c])
+	s.closed["EpisodeOfCare"] = true
+	hand(t, d, s, placed{form: scored("b", "2026-04-01", 12)}.resource(t, d))
+	if diff := cmp.Diff(before, changes(s.now[c])); diff != "" || len(before) == 0 {
+		t.Errorf("%v: %s", before, diff)
+	}
+}
+
+func TestItIsSaidThatAScoreBelongsToNoneOfTwoCourses(t *testing.T) {
+	d := NewDeriver(library(t))
+	s := inTherapy(t)
+	hand(t, d, s, placed{form: check("a", "2026-01-25", "9999"), episode: "one"}.resource(t, d))
+	qr := placed{form: check("b", "2026-02-01", "2222")}.resource(t, d)
+	hand(t, d, s, qr)
+	f, err := d.library.Feedback(t.Context(), s, qr, nil)
+	if err != nil || !f.Undecided || f.First != nil || f.OwnMean != nil {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if want := "Name its course or its session to compare it."; !strings.HasSuffix(f.ForClinician, want) {
+		t.Errorf("%q", f.ForClinician)
+	}
+	if want := "This time your answers are not set beside others."; !strings.HasSuffix(f.ForClient, want) {
+		t.Errorf("%q", f.ForClient)
+	}
+}
+
 func TestTheMeanOfChecksIsThatOfTheirOwnCourse(t *testing.T) {
 	d := NewDeriver(library(t))
-	s := courses(t)
+	s := inTherapy(t)
 	for i, x := range []struct{ episode, digits string }{{"one", "9999"}, {"two", "3333"}, {"one", "9999"}, {"two", "3333"}, {"one", "9999"}, {"two", "3333"}, {"two", "3333"}} {
 		last := placed{form: check("r"+string(rune('0'+i)), "2026-01-1"+string(rune('0'+i)), x.digits), episode: x.episode}
 		hand(t, d, s, last.resource(t, d))
@@ -233,7 +368,7 @@ func TestAScoreSaysItsCourseAndWhoAnswered(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x.form = scored("a", "2026-01-10", 6)
-			s := courses(t)
+			s := inTherapy(t)
 			root := hand(t, d, s, x.resource(t, d))[0].Root()
 			course, answeredBy := "", ""
 			for e := range root.Get("extension").Elements() {

@@ -49,12 +49,13 @@ func scoreKey(response fhir.Key) fhir.Key { return Derived("Observation", respon
 // stated score that its items do not give.
 //
 // A session that turns out to be of another course of therapy takes the scores of its
-// responses there.
+// responses there; a course that is new, begins or ends otherwise than before takes and
+// leaves those that belong by their time.
 func (d *Deriver) Derive(ctx context.Context, in fhir.Reader, r fhir.Resource) ([]fhir.Resource, error) {
 	if r.ID == "" {
 		return nil, nil
 	}
-	j := &derivation{library: d.library, in: remember(in)}
+	j := d.library.derivation(in)
 	var err error
 	switch {
 	case r.Type == "QuestionnaireResponse" && r.IsZero():
@@ -63,6 +64,8 @@ func (d *Deriver) Derive(ctx context.Context, in fhir.Reader, r fhir.Resource) (
 		err = j.response(ctx, r, r.Version != 1)
 	case r.Type == "Encounter" && r.Version > 1:
 		err = j.session(ctx, r)
+	case r.Type == "EpisodeOfCare":
+		err = j.bounded(ctx, r)
 	case r.Type == "Observation":
 		err = j.stated(ctx, r)
 	}
@@ -73,7 +76,12 @@ func (d *Deriver) Derive(ctx context.Context, in fhir.Reader, r fhir.Resource) (
 type derivation struct {
 	library *Library
 	in      remembering
+	clients map[fhir.Key]client // whose courses of therapy were read
 	out     []fhir.Resource
+}
+
+func (l *Library) derivation(in fhir.Reader) *derivation {
+	return &derivation{library: l, in: remember(in), clients: map[fhir.Key]client{}}
 }
 
 // make adds a resource to what follows; what is read later sees it.
@@ -116,15 +124,15 @@ func (j *derivation) response(ctx context.Context, r fhir.Resource, known bool) 
 	var now fhir.Resource
 	var t timeline
 	if w.scored() {
-		cs, err := courseOf(ctx, j.in, w)
+		course, err := courseOf(ctx, j.in, w)
 		if err != nil {
 			return err
 		}
 		var c compared
-		if c, t, err = j.compare(ctx, in, s, w, cs); err != nil {
+		if c, t, _, err = j.compare(ctx, in, s, w, course); err != nil {
 			return err
 		}
-		if now, err = in.observed(s, w, cs, c); err != nil {
+		if now, err = in.observed(s, w, course, c); err != nil {
 			return err
 		}
 		j.make(now)
@@ -144,65 +152,44 @@ func (j *derivation) response(ctx context.Context, r fhir.Resource, known bool) 
 	return j.settle(ctx, prior, now, t)
 }
 
-// compare sets the score of a response against the earlier ones of its course of
-// therapy; t is the timeline as it is stored.
-func (j *derivation) compare(ctx context.Context, in *Instrument, s Score, w about, cs course) (c compared, t timeline, err error) {
-	at, ok := momentOf(w.authored)
-	if s.Total().Value == nil || !ok {
-		return c, nil, nil
+// compare sets the score of a response against the earlier ones of its line; t is the
+// timeline as it is stored, me the place of the score in it.
+func (j *derivation) compare(ctx context.Context, in *Instrument, s Score, w about, course fhir.Key) (c compared, t timeline, me point, err error) {
+	me = point{key: w.score, course: course, informant: in.informant(w)}
+	var ok bool
+	if me.at, ok = momentOf(w.authored); s.Total().Value == nil || !ok {
+		return c, nil, me, nil
 	}
-	t, err = in.timeline(ctx, j.in, w.subject)
-	if err != nil || len(t) == 0 {
-		return in.compare(s.Total(), nil), nil, err
+	if t, err = j.timeline(ctx, in, w.subject); err != nil {
+		return c, nil, me, err
 	}
-	earlier, err := j.earlier(ctx, t.without(w.score), cs, in.informant(w), at)
-	return in.compare(s.Total(), earlier), t, err
+	if err = j.place(ctx, &me, w.subject); err != nil {
+		return c, nil, me, err
+	}
+	return in.compare(s.Total(), t.before(me)), t, me, nil
 }
 
 // compareBare returns the timeline with what its bare scores come to.
-func (j *derivation) compareBare(ctx context.Context, in *Instrument, t timeline) (timeline, error) {
+func (in *Instrument) compareBare(t timeline) timeline {
 	if !slices.ContainsFunc(t, func(p point) bool { return p.bare }) {
-		return t, nil
+		return t
 	}
 	out := slices.Clone(t)
 	for i := range out {
-		p := &out[i]
-		if !p.bare {
-			continue
-		}
-		cs, err := courseAt(ctx, j.in, p.course)
-		if err != nil {
-			return nil, err
-		}
-		earlier, err := j.earlier(ctx, t, cs, p.informant, p.at)
-		if err != nil {
-			return nil, err
-		}
-		c := in.compare(ScaleScore{Scale: in.Total(), Value: &p.points}, earlier)
-		p.compared = &c
-	}
-	return out, nil
-}
-
-// earlier returns the scores that one of a course and an informant is set against. One
-// that names no course belongs to that of the last score before it that names one: what
-// the client sends in by themselves, between sessions.
-func (j *derivation) earlier(ctx context.Context, t timeline, c course, informant string, at int64) (timeline, error) {
-	if c.key.IsZero() {
-		var err error
-		if c, err = courseAt(ctx, j.in, t.running(informant, at)); err != nil {
-			return nil, err
+		if p := &out[i]; p.bare {
+			c := in.compare(ScaleScore{Scale: in.Total(), Value: &p.points}, t.before(*p))
+			p.compared = &c
 		}
 	}
-	return t.earlier(c, informant, at), nil
+	return out
 }
 
 // observed makes the Observation of a response's score.
-func (in *Instrument) observed(s Score, w about, cs course, c compared) (fhir.Resource, error) {
+func (in *Instrument) observed(s Score, w about, course fhir.Key, c compared) (fhir.Resource, error) {
 	m := Measured{
 		ID:     scoreKey(w.key).ID,
 		Status: "final", Subject: w.subject, Encounter: w.encounter, Performer: w.author,
-		Effective: w.authored, Response: w.key, Security: w.security, USCore: w.usCore, course: cs.key, compared: c,
+		Effective: w.authored, Response: w.key, Security: w.security, USCore: w.usCore, course: course, compared: c,
 	}
 	in.answered(w, &m)
 	if w.status == "amended" {

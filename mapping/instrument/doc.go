@@ -13,8 +13,8 @@
 //   - questionnaire.go, expression.go, terminology.go: the FHIR definitions.
 //   - response.go: answers to QuestionnaireResponse and back.
 //   - derive.go, about.go, observation.go, risk.go: what follows from a response.
-//   - timeline.go, baseline.go, change.go: every score of a client on a scale, the
-//     course of therapy it belongs to, and the change between two of them.
+//   - course.go, timeline.go, change.go: the courses of therapy of a client, every score
+//     on a scale and the course that it belongs to, and the change between two of them.
 //   - settle.go, withdraw.go, alert.go: what a write means for the scores of other
 //     responses, what goes with a response that is gone, and when a change asks for
 //     a person.
@@ -54,18 +54,24 @@
 // it by FHIR reads the same as we do. It is therefore told anew when what it was
 // measured from changes: the scores of a client are the same whatever the order in
 // which responses came, were amended, or went. A caller who may not see a baseline
-// moves nothing that was told against it. Only responses count for that order: a
-// course of therapy whose beginning is corrected moves no score until a response
-// of it is written again.
+// moves nothing that was told against it. A session that changes its course of therapy, and
+// a course that begins or ends otherwise, move scores as a response does.
 //
 // Baseline, change and own mean take the scores of one course of therapy and one
 // informant: what a parent answers is no change of what the client answered, and of two
 // courses side by side each has its own beginning. The course is the one that a response
 // names, else that of its encounter; the score names it too, and who answered where that
-// is not whom the questionnaire is for, so that later scores need not read responses. What
-// names no course belongs by its time: to a course that begins up to 14 days after it, and
-// is itself set against the course that was named last. Therapists are one informant,
-// since they take turns; two RelatedPersons are two. Tasks are counted by the same lines.
+// is not whom the questionnaire is for, so that later scores need not read responses.
+// Therapists are one informant, since they take turns; two RelatedPersons are two. Tasks
+// are counted by the same lines.
+//
+// What names no course belongs to one by its time alone, and never to two: to the course
+// that ran then; where none ran, to the one that began within the next 14 days (the
+// questionnaire sent with the invitation), else to the one that ended last (a follow-up).
+// Where several would have it, it is set against none and none against it, and whoever
+// sent it is told to name its course: a guess might praise what got worse. The courses are
+// the client's EpisodeOfCares, not those that scores happen to name, so that it does not
+// matter what else was sent. Whoever may not see them moves no such score.
 //
 // A score that is dated with a year or a month has no place among the others: it is set
 // against none and none against it, as one without a date.

@@ -13,10 +13,11 @@ import (
 type Feedback struct {
 	Instrument string        `json:"instrument"` // slug
 	Title      string        `json:"title"`
-	Response   string        `json:"response,omitempty"`     // QuestionnaireResponse/id; none where scores came without answers
-	Bare       bool          `json:"withoutItems,omitempty"` // so that nothing is said of risks
-	Scores     []ScaleFacts  `json:"scores"`                 // the total first
-	Undated    bool          `json:"undated,omitempty"`      // it says no day, so it is compared with no other
+	Response   string        `json:"response,omitempty"`        // QuestionnaireResponse/id; none where scores came without answers
+	Bare       bool          `json:"withoutItems,omitempty"`    // so that nothing is said of risks
+	Scores     []ScaleFacts  `json:"scores"`                    // the total first
+	Undated    bool          `json:"undated,omitempty"`         // it says no day, so it is compared with no other
+	Undecided  bool          `json:"courseUndecided,omitempty"` // it names none of several courses of therapy of its time, so it is compared with no other
 	First      *ChangeFacts  `json:"sinceFirst,omitempty"`
 	Last       *ChangeFacts  `json:"sinceLast,omitempty"`
 	OwnMean    *OwnMeanFacts `json:"ownMean,omitempty"`
@@ -122,22 +123,25 @@ func (l *Library) Feedback(ctx context.Context, r fhir.Reader, qr fhir.Resource,
 			out.Scores = append(out.Scores, in.scaleFacts(sc))
 		}
 	}
-	j := &derivation{library: l, in: remember(r)}
+	j := l.derivation(r)
 	for _, d := range derived {
 		if !d.IsZero() {
 			j.in.seen[d.Key] = answer{Resource: d}
 		}
 	}
-	cs, err := courseOf(ctx, j.in, w)
+	course, err := courseOf(ctx, j.in, w)
 	if err != nil {
 		return Feedback{}, fmt.Errorf("course of therapy: %w", err)
 	}
-	c, t, err := j.compare(ctx, in, s, w, cs)
+	c, t, me, err := j.compare(ctx, in, s, w, course)
 	if err != nil {
 		return Feedback{}, fmt.Errorf("earlier scores: %w", err)
 	}
-	out.First, out.Last, out.OwnMean = in.changeFacts(c.first), in.changeFacts(c.last), in.ownMeanFacts(c.own)
-	if err := j.waits(ctx, in, w, t, &out); err != nil {
+	out.Undecided = !me.line.alone.IsZero()
+	if !out.Undated && !out.Undecided {
+		out.First, out.Last, out.OwnMean = in.changeFacts(c.first), in.changeFacts(c.last), in.ownMeanFacts(c.own)
+	}
+	if err := j.waits(ctx, in, w, me, in.compareBare(t), &out); err != nil {
 		return Feedback{}, err
 	}
 	for _, risk := range s.Risks {
@@ -228,11 +232,7 @@ func (in *Instrument) ownMeanFacts(c *ownCompare) *OwnMeanFacts {
 }
 
 // waits names the task and the flag by which somebody was asked to look at a change.
-func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timeline, out *Feedback) error {
-	t, err := j.compareBare(ctx, in, t)
-	if err != nil {
-		return err
-	}
+func (j *derivation) waits(ctx context.Context, in *Instrument, w about, me point, t timeline, out *Feedback) error {
 	for _, a := range in.alerts() {
 		var named []func(task string, owned bool) // where the task is told
 		if a.mark == ownMeanDrop {
@@ -251,9 +251,8 @@ func (j *derivation) waits(ctx context.Context, in *Instrument, w about, t timel
 		}
 		from := []fhir.Key{w.key}
 		l := a.among(t)
-		me := t.index(w.score)
 		for i, p := range t {
-			if me >= 0 && l.lines[i] == l.lines[me] && len(l.calling[i]) > 0 {
+			if p.line == me.line && len(l.calling[i]) > 0 {
 				from = append(from, p.basis())
 			}
 		}

@@ -88,6 +88,16 @@ func key(c Code) string { return c.System + "|" + c.Code }
 // All lists the instruments by slug.
 func (l *Library) All() []*Instrument { return slices.Clone(l.list) }
 
+// scales lists an instrument for each code of a total score.
+func (l *Library) scales() (out []*Instrument) {
+	for _, in := range l.list {
+		if l.byScore[key(in.Total().Code)] == in {
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
 // BySlug returns the instrument of a folder, or nil.
 func (l *Library) BySlug(slug string) *Instrument {
 	i := slices.IndexFunc(l.list, func(in *Instrument) bool { return in.Slug == slug })

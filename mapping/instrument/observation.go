@@ -228,3 +228,12 @@ func raise(labels []*fhir.Object) []*fhir.Object {
 	}
 	return out
 }
+
+func claims(root fhir.Node, profile string) bool {
+	for p := range root.At("meta", "profile").Elements() {
+		if p.Text() == profile {
+			return true
+		}
+	}
+	return false
+}

@@ -203,11 +203,15 @@ func owner(ctx context.Context, r fhir.Reader, w about) (fhir.Key, error) {
 			return k, nil
 		}
 	}
-	c, err := courseOf(ctx, r, w)
+	k, err := courseOf(ctx, r, w)
 	if err != nil {
 		return fhir.Key{}, err
 	}
-	if m, ok := c.episode.Root().Get("careManager").Ref(); ok && therapist(m) {
+	episode, err := visible(ctx, r, k)
+	if err != nil {
+		return fhir.Key{}, err
+	}
+	if m, ok := episode.Root().Get("careManager").Ref(); ok && therapist(m) {
 		return m, nil
 	}
 	return manager(ctx, r, w.subject)

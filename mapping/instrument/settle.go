@@ -58,14 +58,14 @@ func (j *derivation) settle(ctx context.Context, prior, now fhir.Resource, t tim
 	is, p, is2 := j.library.measure(now)
 	for _, x := range []*point{&old, &p} {
 		if !x.key.IsZero() {
-			if err := x.place(ctx, j.in); err != nil {
+			if err := j.place(ctx, x, subjectOf(x.stored)); err != nil {
 				return err
 			}
 		}
 	}
 	same := stood && is2 && was.Total().Code == is.Total().Code && subjectOf(prior) == subjectOf(now)
 	if stood && !same {
-		left, err := was.timeline(ctx, j.in, subjectOf(prior))
+		left, err := j.timeline(ctx, was, subjectOf(prior))
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (j *derivation) settle(ctx context.Context, prior, now fhir.Resource, t tim
 	from := p.at
 	if same {
 		from = min(from, old.at)
-		if old.at == p.at && old.points.Cmp(p.points) == 0 && old.usCore == p.usCore && old.course == p.course && old.informant == p.informant {
+		if old.at == p.at && old.points.Cmp(p.points) == 0 && old.usCore == p.usCore && old.course == p.course && old.line == p.line {
 			from = math.MaxInt64 // to the others it is what it was
 		}
 	}
@@ -142,20 +142,22 @@ func (j *derivation) again(ctx context.Context, t timeline, p point) (fhir.Resou
 	if hidden, err := j.hidden(ctx, t, p); err != nil || hidden {
 		return fhir.Resource{}, err
 	}
-	c, err := courseOf(ctx, j.in, w)
+	course, err := courseOf(ctx, j.in, w)
 	if err != nil {
 		return fhir.Resource{}, err
 	}
-	earlier, err := j.earlier(ctx, t, c, in.informant(w), p.at)
-	if err != nil {
-		return fhir.Resource{}, err
-	}
-	return in.observed(s, w, c, in.compare(s.Total(), earlier))
+	return in.observed(s, w, course, in.compare(s.Total(), t.before(p)))
 }
 
 // hidden reports whether a score was compared with one that is not in the timeline
-// and is not for this caller: without it, the change would be told wrong.
+// and is not for this caller, or belongs by its time to courses of therapy that are not:
+// the change would be told wrong.
 func (j *derivation) hidden(ctx context.Context, t timeline, p point) (bool, error) {
+	if p.course.IsZero() {
+		if _, seen, err := j.coursesOf(ctx, subjectOf(p.stored)); err != nil || !seen {
+			return true, err
+		}
+	}
 	for d := range p.stored.Root().Get("derivedFrom").Elements() {
 		k, ok := d.Ref()
 		if !ok || k.Type != "Observation" || t.index(k) >= 0 {
@@ -209,15 +211,16 @@ func (j *derivation) stated(ctx context.Context, r fhir.Resource) error {
 	var t timeline
 	if in, _, ok := j.library.measure(r); ok {
 		var err error
-		if t, err = in.timeline(ctx, j.in, subjectOf(r)); err != nil {
+		if t, err = j.timeline(ctx, in, subjectOf(r)); err != nil {
 			return err
 		}
 	}
 	return j.settle(ctx, prior, r, t)
 }
 
-// session derives anew from the responses of a session whose course of therapy is another
-// than before: those that name none themselves have that of their session.
+// session derives anew from the responses and bare scores of a session whose course of
+// therapy is another than before: those that name none themselves have that of their
+// session.
 func (j *derivation) session(ctx context.Context, r fhir.Resource) error {
 	before, err := j.in.ReadVersion(ctx, r.Key, r.Version-1)
 	if err != nil {
@@ -233,24 +236,18 @@ func (j *derivation) session(ctx context.Context, r fhir.Resource) error {
 	if course(before) == course(r) {
 		return nil
 	}
-	q := fhir.Query{Type: "QuestionnaireResponse", Where: []fhir.Clause{{Param: "encounter", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: r.Key}}}}, Count: pageOf}
-	for {
-		set, err := j.in.Search(ctx, q)
-		if fhir.Is(err, fhir.Forbidden) {
+	q := fhir.Query{Type: "QuestionnaireResponse", Where: []fhir.Clause{{Param: "encounter", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: r.Key}}}}}
+	_, err = pages(ctx, j.in, q, func(qr fhir.Resource) error {
+		if !Course(qr).IsZero() {
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		for _, e := range set.Entries {
-			if Course(e.Resource).IsZero() {
-				if err := j.response(ctx, e.Resource, true); err != nil {
-					return err
-				}
-			}
-		}
-		if q.After = set.Next; set.Next == "" {
-			return nil
-		}
+		return j.response(ctx, qr, true)
+	})
+	if err != nil {
+		return err
 	}
+	return j.moved(ctx, subjectOf(r), func(p point) bool {
+		in, _ := p.stored.Root().Get("encounter").Ref()
+		return p.bare && in == r.Key && Course(p.stored).IsZero()
+	})
 }

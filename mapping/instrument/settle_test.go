@@ -99,14 +99,33 @@ func drawnForm(t *rapid.T, id string) placed {
 	}
 }
 
-// In whatever order responses come, are amended, taken back and deleted, the scores
-// that stand are those of a clean load of what is there at the end.
+// drawnCourse is a version of a course of therapy; a tombstone is one of them.
+func drawnCourse(t *rapid.T, tb testing.TB, id string) fhir.Resource {
+	day := rapid.SampledFrom([]string{"", "2026-01-02", "2026-01-20", "2026-02-02", "2026-02-20"})
+	e := episode(tb, id, day.Draw(t, "start"), day.Draw(t, "end"))
+	switch rapid.IntRange(0, 5).Draw(t, "fate") {
+	case 0:
+		return fhir.Tombstone(e.Key, 0)
+	case 1:
+		e, err := withStatus(e, "entered-in-error")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return e
+	}
+	return e
+}
+
+// In whatever order responses come, are amended, taken back and deleted, and courses of
+// therapy with them, the scores that stand are those of a clean load of what is there at
+// the end.
 func TestAnyOrderOfWritesEndsInTheScoresOfACleanLoad(t *testing.T) {
 	d := NewDeriver(library(t))
 	rapid.Check(t, func(rt *rapid.T) {
 		var last []placed
 		type step struct {
 			placed
+			course  fhir.Resource // instead
 			order   int
 			version int64
 		}
@@ -122,15 +141,25 @@ func TestAnyOrderOfWritesEndsInTheScoresOfACleanLoad(t *testing.T) {
 				if bare {
 					f.digits = fmt.Sprintf("=%d", rapid.SampledFrom([]int{0, 7, 14, 20}).Draw(rt, "points"))
 				}
-				steps = append(steps, step{f, orders[v], int64(v + 1)})
+				steps = append(steps, step{placed: f, order: orders[v], version: int64(v + 1)})
 				if v == versions-1 {
 					last = append(last, f)
 				}
 			}
 		}
+		tangled, clean := inTherapy(t), inTherapy(t)
+		for v := range rapid.IntRange(0, 3).Draw(rt, "courses") {
+			c := drawnCourse(rt, t, "third")
+			c.Version = int64(v + 1)
+			steps = append(steps, step{course: c, order: rapid.IntRange(7*v, 7*v+6).Draw(rt, "order")})
+			clean.put(c)
+		}
 		slices.SortStableFunc(steps, func(a, b step) int { return a.order - b.order })
-		tangled := courses(t)
 		for _, f := range steps {
+			if f.course.Key != (fhir.Key{}) {
+				hand(t, d, tangled, f.course)
+				continue
+			}
 			if f.status == "" {
 				if _, there := tangled.now[f.key()]; there {
 					hand(t, d, tangled, fhir.Tombstone(f.key(), f.version))
@@ -143,7 +172,6 @@ func TestAnyOrderOfWritesEndsInTheScoresOfACleanLoad(t *testing.T) {
 			}
 			hand(t, d, tangled, r)
 		}
-		clean := courses(t)
 		slices.SortStableFunc(last, func(a, b placed) int { return strings.Compare(a.authored, b.authored) })
 		for _, f := range last {
 			if f.status != "" {
@@ -171,21 +199,17 @@ func (s *shelf) mindful(t *rapid.T, d *Deriver) {
 	called := map[fhir.Key]bool{} // tasks
 	for _, slug := range []string{"phq-9", "gad-7", "alliance"} {
 		in := d.library.BySlug(slug)
-		line, err := in.timeline(context.Background(), s, patient)
+		line, err := d.library.derivation(s).timeline(context.Background(), in, patient)
 		if err != nil {
 			t.Fatal(err)
 		}
-		j := &derivation{library: d.library, in: remember(s)}
-		if line, err = j.compareBare(context.Background(), in, line); err != nil {
-			t.Fatal(err)
-		}
+		line = in.compareBare(line)
 		for _, a := range in.alerts() {
-			lines := line.lines()
-			for n, me := range line { // each with those of its course and informant
+			for _, me := range line { // each with those of its course and informant
 				var runs []bool // whether somebody was asked
 				waits, going := false, false
-				for i, p := range line {
-					if lines[i] != lines[n] {
+				for _, p := range line {
+					if p.line != me.line {
 						continue
 					}
 					since := a.calls(p)

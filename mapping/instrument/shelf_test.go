@@ -100,6 +100,9 @@ func meets(r fhir.Resource, c fhir.Clause) bool {
 				}
 			}
 			return false
+		case "encounter":
+			k, ok := root.Get("encounter").Ref()
+			return ok && k == o.Ref
 		case "code":
 			return root.Get("code").HasCoding(o.System, o.Code)
 		case "status":

@@ -21,6 +21,7 @@ type point struct {
 
 	course    fhir.Key // EpisodeOfCare that it names, or its encounter; zero: none
 	informant string
+	line      line
 
 	compared *compared // of a bare score: what is not stored with it
 }
@@ -38,65 +39,82 @@ func (p point) basis() fhir.Key {
 // time; what was measured at the same moment, in that of the keys.
 type timeline []point
 
-// pageOf is how many scores are asked for at once: few clients have more.
-const pageOf = 100
-
 // timeline reads the total scores of a patient. A caller who may not search
 // Observations gets none; nothing is said of the reason.
-func (in *Instrument) timeline(ctx context.Context, r fhir.Reader, patient fhir.Key) (timeline, error) {
+func (j *derivation) timeline(ctx context.Context, in *Instrument, patient fhir.Key) (timeline, error) {
+	ts, err := j.timelines(ctx, patient, in)
+	return ts[in], err
+}
+
+// timelines reads those of several instruments at once.
+func (j *derivation) timelines(ctx context.Context, patient fhir.Key, ins ...*Instrument) (map[*Instrument]timeline, error) {
 	if patient.IsZero() {
 		return nil, nil
 	}
-	code := in.Total().Code
+	var codes []fhir.Operand
+	for _, in := range ins {
+		codes = append(codes, fhir.Operand{System: in.Total().Code.System, HasSystem: true, Code: in.Total().Code.Code})
+	}
 	q := fhir.Query{
 		Type: "Observation",
 		Where: []fhir.Clause{
 			{Param: "patient", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}},
-			{Param: "code", Kind: fhir.Token, Any: []fhir.Operand{{System: code.System, HasSystem: true, Code: code.Code}}},
+			{Param: "code", Kind: fhir.Token, Any: codes},
 			{Param: "status", Kind: fhir.Token, Any: []fhir.Operand{{Code: "final"}, {Code: "amended"}, {Code: "corrected"}}},
 		},
-		Sort:  []fhir.Order{{Param: "date", Kind: fhir.Date}},
-		Count: pageOf,
+		Sort: []fhir.Order{{Param: "date", Kind: fhir.Date}},
 	}
-	var out timeline
-	for {
-		set, err := r.Search(ctx, q)
-		if fhir.Is(err, fhir.Forbidden) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range set.Entries {
-			p, ok := in.pointOf(e.Resource)
-			if !ok {
+	out := map[*Instrument]timeline{}
+	_, err := pages(ctx, j.in, q, func(r fhir.Resource) error {
+		for _, in := range ins {
+			if !r.Root().Get("code").HasCoding(in.Total().Code.System, in.Total().Code.Code) {
 				continue
 			}
-			if err := p.place(ctx, r); err != nil {
-				return nil, err
+			p, ok, err := j.placed(ctx, in, r)
+			if err != nil {
+				return err
 			}
-			out = append(out, p)
+			if ok {
+				out[in] = append(out[in], p)
+			}
 		}
-		if set.Next == "" {
-			break
-		}
-		q.After = set.Next
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	slices.SortFunc(out, point.compare)
+	for _, t := range out {
+		slices.SortFunc(t, point.compare)
+	}
 	return out, nil
+}
+
+// placed reads a total score and finds where it belongs.
+func (j *derivation) placed(ctx context.Context, in *Instrument, o fhir.Resource) (p point, ok bool, err error) {
+	if p, ok = in.pointOf(o); ok {
+		err = j.place(ctx, &p, subjectOf(o))
+	}
+	return p, ok, err
+}
+
+// place finds the course of therapy and the line of a score.
+func (j *derivation) place(ctx context.Context, p *point, patient fhir.Key) (err error) {
+	if k, ok := p.stored.Root().Get("encounter").Ref(); ok && p.course.IsZero() {
+		if p.course, err = episodeOf(ctx, j.in, k); err != nil {
+			return err
+		}
+	}
+	if !p.course.IsZero() {
+		p.line = line{course: p.course, informant: p.informant}
+		return nil
+	}
+	cs, _, err := j.coursesOf(ctx, patient)
+	p.line = cs.line(*p)
+	return err
 }
 
 func (p point) compare(o point) int {
 	return cmp.Or(cmp.Compare(p.at, o.at), p.key.Compare(o.key))
-}
-
-// place finds the course of therapy of a score that does not name it: that of its
-// encounter.
-func (p *point) place(ctx context.Context, r fhir.Reader) (err error) {
-	if k, ok := p.stored.Root().Get("encounter").Ref(); ok && p.course.IsZero() {
-		p.course, err = episodeOf(ctx, r, k)
-	}
-	return err
 }
 
 // pointOf reads a total score; one without a number, without a date or outside the
@@ -146,49 +164,14 @@ func (t timeline) index(k fhir.Key) int {
 	return slices.IndexFunc(t, func(p point) bool { return p.key == k })
 }
 
-// running returns the course of therapy that an informant's scores before a moment
-// named last.
-func (t timeline) running(informant string, at int64) (k fhir.Key) {
-	for _, p := range t {
-		if p.at >= at {
+// before returns the scores earlier than one that belong to the same line.
+func (t timeline) before(p point) (out timeline) {
+	for _, e := range t {
+		if e.at >= p.at {
 			break
 		}
-		if p.informant == informant && !p.course.IsZero() {
-			k = p.course
-		}
-	}
-	return k
-}
-
-// line is what the scores that are looked at together have in common.
-type line struct {
-	course    fhir.Key
-	informant string
-}
-
-// lines says of each score in which line it stands; one that names no course, in that of
-// the course that was named last before it.
-func (t timeline) lines() []line {
-	out := make([]line, len(t))
-	running := map[string]fhir.Key{}
-	for i, p := range t {
-		if !p.course.IsZero() {
-			running[p.informant] = p.course
-		}
-		out[i] = line{running[p.informant], p.informant}
-	}
-	return out
-}
-
-// earlier returns the scores before a moment that belong to a course of therapy and to
-// an informant. What names no course belongs by its time.
-func (t timeline) earlier(c course, informant string, at int64) (out timeline) {
-	for _, p := range t {
-		if p.at >= at {
-			break
-		}
-		if p.informant == informant && (p.course == c.key || p.course.IsZero()) && (!p.course.IsZero() || p.at >= c.from) {
-			out = append(out, p)
+		if e.line == p.line && e.key != p.key {
+			out = append(out, e)
 		}
 	}
 	return out

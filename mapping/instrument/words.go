@@ -39,6 +39,7 @@ type words struct {
 		Estimated  string  `yaml:"estimated"`
 		Only       string  `yaml:"only"`
 		Undated    string  `yaml:"undated"`
+		Undecided  string  `yaml:"undecided"`
 		SinceFirst classed `yaml:"sinceFirst"`
 		SinceLast  classed `yaml:"sinceLast"`
 		OwnMean    against `yaml:"ownMean"`
@@ -53,6 +54,7 @@ type words struct {
 		Unstated   string  `yaml:"unstated"`
 		Only       string  `yaml:"only"`
 		Undated    string  `yaml:"undated"`
+		Undecided  string  `yaml:"undecided"`
 		SinceFirst classed `yaml:"sinceFirst"`
 		SinceLast  classed `yaml:"sinceLast"`
 		Worse      string  `yaml:"worse"`
@@ -157,6 +159,8 @@ func (w *words) clinician(f *Feedback) string {
 	switch {
 	case f.Undated:
 		out = append(out, t.Undated)
+	case f.Undecided:
+		out = append(out, t.Undecided)
 	case f.First != nil:
 		out = append(out, fill(t.SinceFirst.of(f.First), f.First.numbers()...))
 	case f.OwnMean == nil && f.Last == nil:
@@ -229,6 +233,8 @@ func (w *words) client(f *Feedback) string {
 	switch {
 	case f.Undated:
 		return join(append(out, t.Undated)...)
+	case f.Undecided:
+		return join(append(out, t.Undecided)...)
 	case f.OwnMean != nil:
 		return join(append(out, fill(t.OwnMean.of(f.OwnMean), f.OwnMean.numbers()...), w.told(f.OwnMean.Task, f.OwnMean.owned))...)
 	case f.First == nil && last == nil:
@@ -360,7 +366,7 @@ func (w *words) check(file string) error {
 		}
 	}
 	c, k := w.Clinician, w.Client
-	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Unfinished, c.Unstated, c.Bare, c.BareRisk, c.Estimated, c.Only, c.Undated, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Unfinished, k.Unstated, k.Only, k.Undated, k.Worse, k.Told.Therapist, k.Told.Practice}, "") {
+	if slices.Contains([]string{w.Language, w.Safety, c.Score, c.Band, c.None, c.Unfinished, c.Unstated, c.Bare, c.BareRisk, c.Estimated, c.Only, c.Undated, c.Undecided, c.Risk, k.Thanks, k.Higher, k.Lower, k.None, k.Unfinished, k.Unstated, k.Only, k.Undated, k.Undecided, k.Worse, k.Told.Therapist, k.Told.Practice}, "") {
 		return fmt.Errorf("%s: a text is missing", file)
 	}
 	return nil
