@@ -65,6 +65,12 @@ func (m *Mapper) KeyOf(k practice.SourceKey) fhir.Key {
 	return m.idOf(k.Kind, typ, m.systemOf(k.System), k.Key)
 }
 
+// AppointmentOf returns the resource that stands for a session that has not taken place,
+// or did not.
+func (m *Mapper) AppointmentOf(session practice.SourceKey) fhir.Key {
+	return m.idOf(session.Kind, "Appointment", m.systemOf(session.System), session.Key)
+}
+
 // NoteID returns the id of a process note, which is no resource: that of its author and
 // its key, so that the author's note of this key is one and nobody else's is it.
 func (m *Mapper) NoteID(author fhir.Key, k practice.SourceKey) string {

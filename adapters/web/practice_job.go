@@ -170,7 +170,7 @@ func (j *job) store(ctx context.Context, tx fhir.Tx, rs []fhir.Resource) (r rece
 	if rs, err = j.mistaken(ctx, tx, rs); err != nil {
 		return r, err
 	}
-	if err := j.targets(ctx, tx, rs); err != nil {
+	if r.Issues, err = j.targets(ctx, tx, rs); err != nil {
 		return r, err
 	}
 	var derived []fhir.Written

@@ -16,8 +16,9 @@ import (
 // targets refuses a record that refers to what is not there, or what the caller may
 // not know of: the same to it. An import may leave references open, since what they
 // mean may come with the next file; whoever posts one record has mistyped. What is
-// there must be about the client whom the record is about.
-func (j *job) targets(ctx context.Context, in fhir.Tx, rs []fhir.Resource) error {
+// there must be about the client whom the record is about. What refers to a session that
+// has not taken place is told of.
+func (j *job) targets(ctx context.Context, in fhir.Tx, rs []fhir.Resource) (pending []issue, err error) {
 	named := references(j.record)
 	var wrong fhir.Errors
 	said := map[string]bool{}
@@ -39,7 +40,7 @@ func (j *job) targets(ctx context.Context, in fhir.Tx, rs []fhir.Resource) error
 			if _, known := about[k]; known || told[k] {
 				continue
 			}
-			res, err := in.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
+			res, err := j.target(ctx, in, named, k)
 			switch {
 			case fhir.Is(err, fhir.NotFound), fhir.Is(err, fhir.Deleted):
 				told[k] = true
@@ -47,9 +48,12 @@ func (j *job) targets(ctx context.Context, in fhir.Tx, rs []fhir.Resource) error
 			case fhir.Is(err, fhir.Forbidden): // a type that the caller never reads: the gate's business
 				about[k] = nil
 			case err != nil:
-				return err
+				return nil, err
 			default:
 				about[k] = j.About(res)
+				if res.Type != k.Type {
+					pending = append(pending, issueOf(outstanding(j.places(named, k, nil, at))))
+				}
 			}
 		}
 	}
@@ -66,9 +70,36 @@ func (j *job) targets(ctx context.Context, in fhir.Tx, rs []fhir.Resource) error
 		}
 	}
 	if len(wrong) > 0 {
-		return wrong
+		return nil, wrong
 	}
-	return nil
+	return pending, nil
+}
+
+// target reads what the record refers to. A session that has not taken place, or did not,
+// stands as an Appointment: what a client answers before it may name it, and what was
+// answered stays as it was when the client did not come.
+func (j *job) target(ctx context.Context, in fhir.Tx, named []reference, k fhir.Key) (fhir.Resource, error) {
+	read := func(k fhir.Key) (fhir.Resource, error) {
+		return in.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
+	}
+	res, err := read(k)
+	if k.Type != "Encounter" || !fhir.Is(err, fhir.NotFound) && !fhir.Is(err, fhir.Deleted) {
+		return res, err
+	}
+	for _, n := range named {
+		if session := j.source("session", n.ref); n.ref.Key != "" && j.mapper.KeyOf(session) == k {
+			if planned, err := read(j.mapper.AppointmentOf(session)); !absent(err) {
+				return planned, err
+			}
+		}
+	}
+	return res, err
+}
+
+func outstanding(at []string) *fhir.Error {
+	e := fhir.Errorf(fhir.BusinessRule, "", "names a session that has not taken place, and so an Encounter that is not there. It leads to the session as soon as that is posted as finished.")
+	e.At, e.Warn = at, true
+	return e
 }
 
 func nobodys(at string) *fhir.Error {
@@ -153,13 +184,16 @@ func (j *job) means(ref practice.Ref, k fhir.Key) bool {
 	if !ref.Stored.IsZero() || ref.Key == "" {
 		return ref.Stored == k
 	}
+	return slices.ContainsFunc(practice.Kinds(), func(kind string) bool { return j.mapper.KeyOf(j.source(kind, ref)) == k })
+}
+
+// source is the record of a kind that a reference names by its key.
+func (j *job) source(kind string, ref practice.Ref) practice.SourceKey {
 	system := ref.System
 	if system == "" {
 		system = practice.OriginOf(j.record).System
 	}
-	return slices.ContainsFunc(practice.Kinds(), func(kind string) bool {
-		return j.mapper.KeyOf(practice.SourceKey{Kind: kind, System: system, Key: ref.Key}) == k
-	})
+	return practice.SourceKey{Kind: kind, System: system, Key: ref.Key}
 }
 
 // reference is one that a record makes, with its JSON Pointer and the client whom the

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rapport/fhir"
+	"rapport/mapping/instrument"
 )
 
 // anothers is ground of a second client.
@@ -117,5 +118,62 @@ func TestWhatMayNotBeSeenOfAnotherClientIsToldAsNotThere(t *testing.T) {
 	o.versions[k] = append(o.versions[k], fhir.Resource{})
 	if gone := told("e2"); gone != none {
 		t.Errorf("deleted: %s", gone)
+	}
+}
+
+// A client answers before the session, and may then not come.
+func TestASessionThatHasNotTakenPlaceMayBeNamed(t *testing.T) {
+	o := newOffice(t).settle()
+	booked := `{"key":"s3","client":"c1","episode":"e1","practitioners":[{"practitioner":"t1"}],"status":"booked","start":"2026-02-02T10:00:00+01:00"}`
+	o.post("sessions", booked)
+	before := strings.NewReplacer(`"episode":"e1",`, "", `"s1"`, `"s3"`).Replace(phq9("r1", "2026-02-01T20:00:00+01:00", "000000000"))
+	told := func(status int) string {
+		r := o.send(http.MethodPost, "/practice/responses", before)
+		if r.StatusCode != status {
+			t.Fatalf("%d %s", r.StatusCode, r.body)
+		}
+		receipt, err := fhir.ParseNode(r.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range receipt.Get("issues").Elements() {
+			if i.Get("expression").Index(0).Text() == "/session" {
+				return i.Get("severity").Text()
+			}
+		}
+		return ""
+	}
+	if got := told(http.StatusCreated); got != "warning" {
+		t.Errorf("it is told as %q", got)
+	}
+	course := func() string {
+		for _, r := range o.of("Observation") {
+			return instrument.Course(r).ID
+		}
+		return "no score"
+	}
+	if got := course(); got != "" {
+		t.Errorf("before the session it is of the course %s", got)
+	}
+	for _, step := range []struct {
+		status, course, told string
+	}{
+		{"finished", o.mapper.ID("EpisodeOfCare", ofPractice, "e1").ID, ""},
+		{"noshow", "", "warning"},
+		{"finished", o.mapper.ID("EpisodeOfCare", ofPractice, "e1").ID, ""},
+	} {
+		o.post("sessions", strings.Replace(booked, "booked", step.status, 1))
+		if got := course(); got != step.course {
+			t.Errorf("%s: it is of the course %q, want %q", step.status, got, step.course)
+		}
+		if got := told(http.StatusOK); got != step.told {
+			t.Errorf("%s: the same again is told %q", step.status, got)
+		}
+	}
+	other := strings.Replace(booked, `"s3","client":"c1","episode":"e1"`, `"s4","client":"c2","episode":"e2"`, 1)
+	o.anothers().post("sessions", other)
+	r := o.send(http.MethodPost, "/practice/responses", strings.Replace(phq9("r2", "2026-02-01", "000000000"), `"s1"`, `"s4"`, 1))
+	if is := o.outcome(r, http.StatusUnprocessableEntity); len(is) != 1 || is[0].Get("expression").Index(0).Text() != "/session" {
+		t.Errorf("another client's: %s", r.body)
 	}
 }

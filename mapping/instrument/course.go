@@ -147,12 +147,9 @@ func episodeOf(ctx context.Context, r fhir.Reader, encounter fhir.Key) (fhir.Key
 // bounded tells anew what was placed by the time of a course of therapy that is there,
 // begins or ends otherwise than before.
 func (j *derivation) bounded(ctx context.Context, r fhir.Resource) error {
-	var prior fhir.Resource
-	if r.Version > 1 {
-		var err error
-		if prior, err = j.in.ReadVersion(ctx, r.Key, r.Version-1); err != nil && !unseen(err) {
-			return err
-		}
+	prior, err := j.prior(ctx, r)
+	if err != nil {
+		return err
 	}
 	was, stood := courseIn(prior)
 	now, stands := courseIn(r)

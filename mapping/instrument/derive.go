@@ -62,7 +62,7 @@ func (d *Deriver) Derive(ctx context.Context, in fhir.Reader, r fhir.Resource) (
 		err = j.withdrawn(ctx, r.Key)
 	case r.Type == "QuestionnaireResponse":
 		err = j.response(ctx, r, r.Version != 1)
-	case r.Type == "Encounter" && r.Version > 1:
+	case r.Type == "Encounter":
 		err = j.session(ctx, r)
 	case r.Type == "EpisodeOfCare":
 		err = j.bounded(ctx, r)

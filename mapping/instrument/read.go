@@ -19,6 +19,19 @@ func visible(ctx context.Context, r fhir.Reader, k fhir.Key) (fhir.Resource, err
 	return res, err
 }
 
+// prior reads the version before one that was just written; the zero Resource where it is
+// the first, had been deleted, or is not for the caller.
+func (j *derivation) prior(ctx context.Context, r fhir.Resource) (fhir.Resource, error) {
+	if r.Version <= 1 {
+		return fhir.Resource{}, nil
+	}
+	before, err := j.in.ReadVersion(ctx, r.Key, r.Version-1)
+	if unseen(err) {
+		return fhir.Resource{}, nil
+	}
+	return before, err
+}
+
 // unseen reports whether a read found nothing that is the caller's to know of.
 func unseen(err error) bool {
 	return fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.Forbidden)

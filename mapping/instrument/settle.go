@@ -182,22 +182,15 @@ func (j *derivation) stated(ctx context.Context, r fhir.Resource) error {
 	if !gone && j.library.scaleOf(r) == nil {
 		return nil
 	}
-	var prior fhir.Resource
-	if r.Version > 1 {
-		var err error
-		if prior, err = j.in.ReadVersion(ctx, r.Key, r.Version-1); err != nil && !unseen(err) {
-			return err
-		}
-	}
-	if gone && prior.IsZero() {
-		return nil
+	prior, err := j.prior(ctx, r)
+	if err != nil || gone && prior.IsZero() {
+		return err
 	}
 	said := r
 	if gone {
 		said = prior
 	}
 	if j.library.scaleOf(said) != nil && bare(said.Root()) {
-		var err error
 		switch {
 		case gone:
 			err = j.each(ctx, r.Key, func(r fhir.Resource) error { j.unmake(r); return nil })
@@ -210,7 +203,6 @@ func (j *derivation) stated(ctx context.Context, r fhir.Resource) error {
 	}
 	var t timeline
 	if in, _, ok := j.library.measure(r); ok {
-		var err error
 		if t, err = j.timeline(ctx, in, subjectOf(r)); err != nil {
 			return err
 		}
@@ -218,36 +210,41 @@ func (j *derivation) stated(ctx context.Context, r fhir.Resource) error {
 	return j.settle(ctx, prior, r, t)
 }
 
-// session derives anew from the responses and bare scores of a session whose course of
-// therapy is another than before: those that name none themselves have that of their
-// session.
+// session derives anew from the responses and bare scores of a session that is of another
+// course of therapy than before, or that they named before it was there: those that name
+// no course themselves have that of their session.
 func (j *derivation) session(ctx context.Context, r fhir.Resource) error {
-	before, err := j.in.ReadVersion(ctx, r.Key, r.Version-1)
+	prior, err := j.prior(ctx, r)
 	if err != nil {
-		if unseen(err) { // it was deleted, or is not for the caller as it was
-			err = nil
-		}
 		return err
 	}
 	course := func(enc fhir.Resource) fhir.Key {
 		k, _ := enc.Root().Get("episodeOfCare").Index(0).Ref()
 		return k
 	}
-	if course(before) == course(r) {
+	if course(prior) == course(r) {
 		return nil
 	}
-	q := fhir.Query{Type: "QuestionnaireResponse", Where: []fhir.Clause{{Param: "encounter", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: r.Key}}}}}
-	_, err = pages(ctx, j.in, q, func(qr fhir.Resource) error {
+	in := []fhir.Clause{{Param: "encounter", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: r.Key}}}}
+	seen, err := pages(ctx, j.in, fhir.Query{Type: "QuestionnaireResponse", Where: in}, func(qr fhir.Resource) error {
 		if !Course(qr).IsZero() {
 			return nil
 		}
 		return j.response(ctx, qr, true)
 	})
-	if err != nil {
+	if err != nil || !seen {
 		return err
 	}
-	return j.moved(ctx, subjectOf(r), func(p point) bool {
-		in, _ := p.stored.Root().Get("encounter").Ref()
-		return p.bare && in == r.Key && Course(p.stored).IsZero()
+	scores := map[fhir.Key]bool{}
+	var whose fhir.Key
+	_, err = pages(ctx, j.in, fhir.Query{Type: "Observation", Where: in}, func(o fhir.Resource) error {
+		if bare(o.Root()) && Course(o).IsZero() && j.library.scaleOf(o) != nil {
+			scores[o.Key], whose = true, subjectOf(o)
+		}
+		return nil
 	})
+	if err != nil || len(scores) == 0 {
+		return err
+	}
+	return j.moved(ctx, whose, func(p point) bool { return scores[p.key] })
 }
