@@ -131,10 +131,8 @@ func (j *job) do(ctx context.Context) (r receipt, err error) {
 
 // prepare makes and judges the resources of the record, before any transaction.
 func (j *job) prepare(ctx context.Context) ([]fhir.Resource, []issue, error) {
-	if r, ok := j.record.(*practice.Response); ok {
-		if err := r.Timely(j.now()); err != nil {
-			return nil, nil, err
-		}
+	if err := practice.Timely(j.record, j.now()); err != nil {
+		return nil, nil, err
 	}
 	rs, err := j.mapper.ToFHIR(j.record)
 	if err != nil {

@@ -36,6 +36,9 @@ func (r *run) convert(ctx context.Context, rec site.Record) (practice.Record, []
 	if err != nil {
 		return nil, nil, unplaced(err)
 	}
+	if err := practice.Timely(native, r.Clock()); err != nil {
+		return nil, nil, err
+	}
 	practice.OriginOf(native).System = r.Site.System
 	rs, err := r.Mapper.ToFHIR(native)
 	if err != nil {

@@ -171,4 +171,4 @@ func ids() fhir.NewIDs {
 	return func() string { n++; return "run-" + strconv.Itoa(n) }
 }
 
-func still() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) }
+func still() time.Time { return time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC) }

@@ -65,6 +65,9 @@ responses.csv:4: quarantined: /scores/total: the stated total score of phq-9 is 
 		"an item that is no answer": {
 			[]string{"responses.csv", "2,2,2,2,2,2,2,2,0,3,16", "2,2,2,2,2,2,2,4,0,3,16"}, `
 responses.csv:3: quarantined: /answers/8: item 8 of phq-9: the answer is none of the options LA6568-5, LA6569-3, LA6570-1, LA6571-9`},
+		"a day that is yet to come": {
+			[]string{"responses.csv", "S-LH-01-01,phq-9,2026-01-12", "S-LH-01-01,phq-9,2062-01-12"}, `
+responses.csv:2: quarantined: /authored: The response is dated in the future. Send the day on which it was answered, or leave authored out where that is not known.`},
 		"a day that no month has": {
 			[]string{"sessions.csv", "S-LH-01-02,E-LH-01,LH-01,T-01,2026-01-19", "S-LH-01-02,E-LH-01,LH-01,T-01,2026-02-30"}, `
 sessions.csv:3: quarantined: date: is not a date of the form YYYY-MM-DD`},

@@ -45,12 +45,17 @@ func (r *Response) Key() SourceKey { return r.keyOf(r.Kind()) }
 const leeway = 24 * time.Hour
 
 // Timely refuses a response that is dated after now, which a mistyped year is: it would
-// count as the latest until its day comes. One that is taken back may say any day.
+// count as the latest until its day comes. One that is taken back may say any day, and so
+// may a record of another kind.
 //
 // Errors: [fhir.Value] at its pointer.
-func (r *Response) Timely(now time.Time) error {
+func Timely(rec Record, now time.Time) error {
+	r, ok := rec.(*Response)
+	if !ok || r.Status == "entered-in-error" {
+		return nil
+	}
 	at, dated := path.ParseMoment(path.DateTime, r.Authored)
-	if !dated || r.Status == "entered-in-error" {
+	if !dated {
 		return nil
 	}
 	if first, _ := at.Span(); first.After(now.Add(leeway)) {
