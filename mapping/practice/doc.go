@@ -11,7 +11,7 @@
 //     with schema/defs.json through [Schema].
 //   - decode.go, order.go: strict reading. Nothing unknown is dropped, it is refused;
 //     and so is an end that lies before its start. That a response is not dated in the
-//     future, [Response.Timely] says to whoever has a clock.
+//     future, [Timely] says to whoever has a clock.
 //
 // A session with a couple or a family is a session of the client, with that format.
 // How client and therapist get on is a response to the instrument alliance.
