@@ -24,6 +24,9 @@
 // Intervals are the true ones, so weeks in which a whole practice is closed stand out, and
 // tell whoever knows them the season; expert rests on a determination that this is borne.
 //
+// Who left a project is known to whoever has a release from before: they are k or more, but
+// need not be alike, and of what was released nothing can be called back.
+//
 // There is no differential privacy: rows are released, and no claim is made for them
 // beyond k-anonymity of the listed quasi-identifiers.
 //
@@ -38,8 +41,9 @@
 // sixth may be left out; beyond that the release is refused.
 //
 // Releases of a project have the same pseudonyms, so whoever has two knows of a person what
-// the finer of them tells. A release is therefore k-anonymous together with all before it:
-// how finely each told is in the history. So that the finer one of two is always a part of
+// the finer of them tells, and who is in one and not in the other. A release is therefore
+// k-anonymous together with all before it: how finely each told, and of whom, is in the
+// history. Those who are new stay out until k who are new and alike have come. So that the finer one of two is always a part of
 // the coarser, classes of years are never cut: those of the oldest end with the decade in
 // which somebody turns 90 (45 CFR 164.514(b)(2)(i)(C) asks for 90 years and more).
 //

@@ -14,7 +14,13 @@ type quasi struct {
 	birth  int    // year, 0 unknown
 	state  string // "" unknown
 	start  int    // year as it may be told, 0 unknown
-	known  *view  // as earlier releases of the project told it; nil: none did
+	past   past
+}
+
+// past is what whoever has the earlier releases of the project knows of somebody.
+type past struct {
+	in   string // release by release: 1 in it, 0 not
+	view view   // as those told it; nothing if none did
 }
 
 // view is how finely somebody is told of.
@@ -29,18 +35,20 @@ func (v view) with(o view) view {
 	return view{levels{min(v.Gender, o.Gender), min(v.Birth, o.Birth), min(v.State, o.State), min(v.Start, o.Start)}, min(v.oldest, o.oldest)}
 }
 
-// known is what all releases of a project together tell of somebody.
-type known struct {
+// together is what all releases of a project together tell of somebody: also, by the
+// pseudonyms, in which of them they are.
+type together struct {
+	in string
 	view
 	told
 }
 
 // joint is what a release tells of somebody together with those before it.
-func (v view) joint(q quasi) known {
-	if q.known != nil {
-		v = v.with(*q.known)
+func (v view) joint(q quasi) together {
+	if strings.Contains(q.past.in, "1") {
+		v = v.with(q.past.view)
 	}
-	return known{v, v.tell(q)}
+	return together{q.past.in, v, v.tell(q)}
 }
 
 // told are those of a person as far as a release tells them; "" is not told.
@@ -182,7 +190,7 @@ func generalise(people []quasi, k, oldest int, share float64, accept func(choice
 
 func (v view) classify(people []quasi, k int) choice {
 	c := choice{view: v, classes: map[told]int{}, out: make([]bool, len(people))}
-	joint := map[known]int{}
+	joint := map[together]int{}
 	for _, q := range people {
 		joint[v.joint(q)]++
 	}

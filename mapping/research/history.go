@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"rapport/fhir"
@@ -66,19 +67,20 @@ type Past struct {
 	Oldest int    `json:"oldest"`
 }
 
-// knownOf returns how finely releases told of somebody; nil: they did not.
-func knownOf(pid string, past []Past) (k *view) {
-	for _, p := range past {
-		if !p.Members.has(pid) {
+// pastOf returns what earlier releases told of somebody.
+func pastOf(pid string, releases []Past) (p past) {
+	for _, r := range releases {
+		if !r.Members.has(pid) {
+			p.in += "0"
 			continue
 		}
-		v := view{p.Levels, p.Oldest}
-		if k != nil {
-			v = v.with(*k)
+		v := view{r.Levels, r.Oldest}
+		if strings.Contains(p.in, "1") {
+			v = v.with(p.view)
 		}
-		k = &v
+		p.in, p.view = p.in+"1", v
 	}
-	return k
+	return p
 }
 
 // same reports whether two releases tell the same of the same people.

@@ -128,7 +128,7 @@ func (r *Release) choose(ctx context.Context, c *cohort) (err error) {
 		}
 		p.pid = r.key.Pseudonym(p.secret, "Patient")
 		quasis[i] = p.quasi
-		quasis[i].known = knownOf(p.pid, r.past)
+		quasis[i].past = pastOf(p.pid, r.past)
 		if start := c.baseline(p); !start.IsZero() {
 			quasis[i].start = start.Year()
 		}
