@@ -45,11 +45,11 @@ func (f feelings) Derive(ctx context.Context, in fhir.Reader, r fhir.Resource) (
 			if r.Version == 1 {
 				continue
 			}
-			there, err := readable(ctx, in, k)
+			there, err := fhir.Look(ctx, in, k)
 			if err != nil {
 				return nil, err
 			}
-			if there {
+			if !there.IsZero() {
 				out = append(out, fhir.Tombstone(k, 0))
 			}
 			continue
@@ -101,16 +101,4 @@ func observation(k fhir.Key, r fhir.Resource, q question, rating int) (fhir.Reso
 		o.Set("performer", []json.RawMessage{by})
 	}
 	return o.Set("valueQuantity", score(rating)).Set("derivedFrom", []fhir.Key{r.Key}).Resource()
-}
-
-// readable reports whether a resource is there, as far as in sees.
-func readable(ctx context.Context, in fhir.Reader, k fhir.Key) (bool, error) {
-	_, err := in.Read(ctx, k)
-	switch {
-	case err == nil:
-		return true, nil
-	case fhir.Is(err, fhir.NotFound), fhir.Is(err, fhir.Deleted), fhir.Is(err, fhir.Forbidden):
-		return false, nil
-	}
-	return false, err
 }

@@ -21,10 +21,11 @@ func (m *Mapper) Mistaken(ctx context.Context, tx fhir.Tx, rec practice.Record, 
 	any := false
 	var failed error
 	instead, err = m.toFHIR(rec, func(k fhir.Key) bool {
-		there, err := readable(ctx, tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}), k)
+		r, err := fhir.Look(ctx, tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}), k)
 		if err != nil {
 			failed = err
 		}
+		there := !r.IsZero()
 		any = any || there
 		return there
 	})

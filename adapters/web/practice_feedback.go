@@ -77,10 +77,8 @@ func scoreOf(ctx context.Context, in fhir.Reader, stored fhir.Resource, made []f
 			score = made[i]
 		} else {
 			var err error
-			if score, err = in.Read(ctx, k); absent(err) {
-				return fhir.Resource{}, nil
-			} else if err != nil {
-				return fhir.Resource{}, err
+			if score, err = fhir.Look(ctx, in, k); err != nil {
+				return score, err
 			}
 		}
 	}

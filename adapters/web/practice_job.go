@@ -263,7 +263,7 @@ func (j *job) withdraw(ctx context.Context, tx fhir.Tx, rs []fhir.Resource, deri
 	}
 	for _, k := range j.mapper.Superseded(j.record, rs) {
 		was, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
-		if absent(err) {
+		if fhir.Unseen(err) {
 			continue
 		}
 		if err != nil {
@@ -285,11 +285,6 @@ func (j *job) withdraw(ctx context.Context, tx fhir.Tx, rs []fhir.Resource, deri
 		out = append(out, w)
 	}
 	return out, nil
-}
-
-// absent reports whether a read found nothing that is the caller's to know of.
-func absent(err error) bool {
-	return fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.Forbidden)
 }
 
 // outcomeOf is that of the record: it is new if its first resource is and took the

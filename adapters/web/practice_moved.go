@@ -17,7 +17,7 @@ func (j *job) stays(ctx context.Context, tx fhir.Tx, res fhir.Resource) error {
 	}
 	was, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: res.Type, ID: res.ID}).Read(ctx, res.Key)
 	switch {
-	case absent(err):
+	case fhir.Unseen(err):
 		return nil
 	case err != nil:
 		return err

@@ -109,7 +109,7 @@ func (s *scribe) ofClient(ctx context.Context, rec *practice.ProcessNote, client
 		}
 		return err
 	})
-	if absent(err) {
+	if fhir.Unseen(err) {
 		return nil
 	}
 	return err

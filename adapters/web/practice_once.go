@@ -71,7 +71,7 @@ func (j *job) again(ctx context.Context, tx fhir.Tx, before []rest.Did) (r recei
 			_, err := tx.As(fhir.Act{Interaction: fhir.VRead, Type: k.Type, ID: k.ID}).ReadVersion(ctx, k, d.Version)
 			switch {
 			case fhir.Is(err, fhir.Forbidden), err == nil:
-			case i > 0 && absent(err): // what came of it, and is not theirs to see
+			case i > 0 && fhir.Unseen(err): // what came of it, and is not theirs to see
 				continue
 			default:
 				return receipt{}, err
@@ -93,7 +93,7 @@ func (j *job) again(ctx context.Context, tx fhir.Tx, before []rest.Did) (r recei
 // since, or is not for the caller to read.
 func (j *job) toldAgain(ctx context.Context, tx fhir.Tx, w fhir.Written) (*assessment, error) {
 	now, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: w.Key.Type, ID: w.Key.ID}).Read(ctx, w.Key)
-	if absent(err) || err == nil && now.Version != w.Version {
+	if fhir.Unseen(err) || err == nil && now.Version != w.Version {
 		return nil, nil
 	}
 	if err != nil {

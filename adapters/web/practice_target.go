@@ -88,7 +88,7 @@ func (j *job) target(ctx context.Context, in fhir.Tx, named []reference, k fhir.
 	}
 	for _, n := range named {
 		if session := j.source("session", n.ref); n.ref.Key != "" && j.mapper.KeyOf(session) == k {
-			if planned, err := read(j.mapper.AppointmentOf(session)); !absent(err) {
+			if planned, err := read(j.mapper.AppointmentOf(session)); !fhir.Unseen(err) {
 				return planned, err
 			}
 		}

@@ -124,7 +124,7 @@ func show(ctx context.Context, tx fhir.Tx, r *receipt) error {
 			continue
 		}
 		res, err := tx.As(fhir.Act{Interaction: fhir.Read, Type: k.Type, ID: k.ID}).Read(ctx, k)
-		if absent(err) {
+		if fhir.Unseen(err) {
 			continue
 		}
 		if err != nil {
@@ -147,7 +147,7 @@ func (d *clerk) reread(ctx context.Context, seen *watched) error {
 	}
 	return d.gate.View(ctx, fhir.Act{Interaction: fhir.Batch, Operation: "dry-run"}, func(r fhir.Reader) error {
 		for _, k := range ks {
-			if _, err := r.Read(ctx, k); err != nil && !absent(err) {
+			if _, err := r.Read(ctx, k); err != nil && !fhir.Unseen(err) {
 				return err
 			}
 		}

@@ -256,12 +256,11 @@ func (e *everything) others(ctx context.Context, in fhir.Reader, naming []fhir.R
 			}
 		}
 		for _, k := range refs {
-			o, err := in.Read(ctx, k)
-			switch {
-			case fhir.Is(err, fhir.NotFound), fhir.Is(err, fhir.Deleted), fhir.Is(err, fhir.Forbidden):
-			case err != nil:
+			o, err := fhir.Look(ctx, in, k)
+			if err != nil {
 				return nil, err
-			default:
+			}
+			if !o.IsZero() {
 				out = append(out, o)
 			}
 		}

@@ -19,6 +19,17 @@ const answeredByURL = Canonical + "/StructureDefinition/response-answered-by"
 // share the code of their total.
 const statedURL = Canonical + "/StructureDefinition/response-instrument"
 
+// Stated returns the canonical of the instrument whose scores an Observation says that it
+// states, "" where it says none.
+func Stated(o fhir.Resource) string {
+	for x := range o.Root().Get("extension").Elements() {
+		if x.Get("url").Text() == statedURL {
+			return x.Get("valueCanonical").Text()
+		}
+	}
+	return ""
+}
+
 // about is what a response says of itself, or a bare score: one without a response.
 type about struct {
 	key                fhir.Key

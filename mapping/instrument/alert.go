@@ -147,7 +147,7 @@ func (j *derivation) rest(ctx context.Context, in *Instrument, a lookout, change
 		if k.IsZero() {
 			continue
 		}
-		task, err := visible(ctx, j.in, a.taskOf(k))
+		task, err := fhir.Look(ctx, j.in, a.taskOf(k))
 		if err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func (j *derivation) rest(ctx context.Context, in *Instrument, a lookout, change
 		if !a.flag {
 			continue
 		}
-		flag, err := visible(ctx, j.in, a.flagOf(k))
+		flag, err := fhir.Look(ctx, j.in, a.flagOf(k))
 		if err != nil {
 			return err
 		}
@@ -201,7 +201,7 @@ func (j *derivation) covered(ctx context.Context, a lookout, i int) (bool, error
 		if len(a.calling[n]) == 0 || p.line != a.timeline[i].line {
 			continue
 		}
-		task, err := visible(ctx, j.in, a.taskOf(p.basis()))
+		task, err := fhir.Look(ctx, j.in, a.taskOf(p.basis()))
 		if err != nil {
 			return false, err
 		}
@@ -218,7 +218,7 @@ func (j *derivation) covered(ctx context.Context, a lookout, i int) (bool, error
 // raise makes the task of a score, and the flag, anew or once more.
 func (j *derivation) raise(ctx context.Context, in *Instrument, a alert, p point, since []string) error {
 	basis := p.basis()
-	r, err := visible(ctx, j.in, basis)
+	r, err := fhir.Look(ctx, j.in, basis)
 	if err != nil || r.IsZero() {
 		return err
 	}
@@ -227,7 +227,7 @@ func (j *derivation) raise(ctx context.Context, in *Instrument, a alert, p point
 		w = in.aboutScore(r)
 	}
 	if a.flag {
-		flag, err := visible(ctx, j.in, a.flagOf(basis))
+		flag, err := fhir.Look(ctx, j.in, a.flagOf(basis))
 		if err != nil {
 			return err
 		}

@@ -88,14 +88,18 @@ func (j *derivation) coursesOf(ctx context.Context, patient fhir.Key) (courses, 
 	}
 	var cs courses
 	q := fhir.Query{Type: "EpisodeOfCare", Where: []fhir.Clause{{Param: "patient", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}}}}
-	seen, err := pages(ctx, j.in, q, func(r fhir.Resource) error {
+	seen := true
+	for r, err := range fhir.Matches(ctx, j.in, q) {
+		if fhir.Is(err, fhir.Forbidden) {
+			seen = false
+			break
+		}
+		if err != nil {
+			return nil, false, err
+		}
 		if c, ok := courseIn(r); ok {
 			cs = append(cs, c)
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, false, err
 	}
 	j.clients[patient] = client{cs, seen}
 	return cs, seen, nil
@@ -136,7 +140,7 @@ func courseOf(ctx context.Context, r fhir.Reader, w about) (fhir.Key, error) {
 // episodeOf returns the course of therapy of an encounter, the zero Key where there is
 // none or it is not visible.
 func episodeOf(ctx context.Context, r fhir.Reader, encounter fhir.Key) (fhir.Key, error) {
-	enc, err := visible(ctx, r, encounter)
+	enc, err := fhir.Look(ctx, r, encounter)
 	if err != nil || enc.IsZero() {
 		return fhir.Key{}, err
 	}

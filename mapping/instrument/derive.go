@@ -107,7 +107,7 @@ func (j *derivation) response(ctx context.Context, r fhir.Resource, known bool) 
 	var prior fhir.Resource // the score of an earlier version
 	var err error
 	if known {
-		if prior, err = visible(ctx, j.in, scoreKey(w.key)); err != nil {
+		if prior, err = fhir.Look(ctx, j.in, scoreKey(w.key)); err != nil {
 			return err
 		}
 	}

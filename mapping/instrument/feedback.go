@@ -257,7 +257,7 @@ func (j *derivation) waits(ctx context.Context, in *Instrument, w about, me poin
 			}
 		}
 		for _, k := range from {
-			r, err := visible(ctx, j.in, a.taskOf(k))
+			r, err := fhir.Look(ctx, j.in, a.taskOf(k))
 			if err != nil {
 				return err
 			}
@@ -271,7 +271,7 @@ func (j *derivation) waits(ctx context.Context, in *Instrument, w about, me poin
 			if !a.flag {
 				break
 			}
-			if r, err = visible(ctx, j.in, a.flagOf(k)); err != nil {
+			if r, err = fhir.Look(ctx, j.in, a.flagOf(k)); err != nil {
 				return err
 			}
 			if !r.IsZero() && r.Root().Get("status").Text() == "active" {
@@ -300,7 +300,7 @@ func (in *Instrument) riskFacts(ctx context.Context, r fhir.Reader, w about, ris
 		}
 	}
 	if f.Flag == "" {
-		res, err := visible(ctx, r, flag)
+		res, err := fhir.Look(ctx, r, flag)
 		if err != nil {
 			return f, err
 		}

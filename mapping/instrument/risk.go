@@ -32,7 +32,7 @@ func (in *Instrument) tasksOf(ctx context.Context, r fhir.Reader, w about, risk 
 		if o.Score == nil || o.Score.Cmp(risk.AtLeast) < 0 {
 			continue
 		}
-		t, err := visible(ctx, r, taskKey(w.key, risk, o.Code))
+		t, err := fhir.Look(ctx, r, taskKey(w.key, risk, o.Code))
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +72,7 @@ func (j *derivation) restOthers(ctx context.Context, in *Instrument, w about) er
 			if slices.ContainsFunc(in.Risks, func(r *Risk) bool { return flagKey(w.key, r) == k }) {
 				continue
 			}
-			flag, err := visible(ctx, j.in, k)
+			flag, err := fhir.Look(ctx, j.in, k)
 			if err != nil {
 				return err
 			}
@@ -91,7 +91,7 @@ func active(flag fhir.Resource) bool {
 }
 
 func (in *Instrument) risk(ctx context.Context, r fhir.Reader, s Score, w about, risk *Risk) ([]fhir.Resource, error) {
-	flag, err := visible(ctx, r, flagKey(w.key, risk))
+	flag, err := fhir.Look(ctx, r, flagKey(w.key, risk))
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func owner(ctx context.Context, r fhir.Reader, w about) (fhir.Key, error) {
 	if therapist(w.author) {
 		return w.author, nil
 	}
-	enc, err := visible(ctx, r, w.encounter)
+	enc, err := fhir.Look(ctx, r, w.encounter)
 	if err != nil {
 		return fhir.Key{}, err
 	}
@@ -207,7 +207,7 @@ func owner(ctx context.Context, r fhir.Reader, w about) (fhir.Key, error) {
 	if err != nil {
 		return fhir.Key{}, err
 	}
-	episode, err := visible(ctx, r, k)
+	episode, err := fhir.Look(ctx, r, k)
 	if err != nil {
 		return fhir.Key{}, err
 	}

@@ -30,12 +30,8 @@ func (l *Library) measure(o fhir.Resource) (*Instrument, point, bool) {
 // scaleOf finds the instrument of a score by what it says, else by its code; nil if it
 // is of none.
 func (l *Library) scaleOf(o fhir.Resource) *Instrument {
-	for x := range o.Root().Get("extension").Elements() {
-		if x.Get("url").Text() == statedURL {
-			if in := l.ByURL(x.Get("valueCanonical").Text()); in != nil && o.Root().Get("code").HasCoding(in.Total().Code.System, in.Total().Code.Code) {
-				return in
-			}
-		}
+	if in := l.ByURL(Stated(o)); in != nil && o.Root().Get("code").HasCoding(in.Total().Code.System, in.Total().Code.Code) {
+		return in
 	}
 	for c := range o.Root().At("code", "coding").Elements() {
 		if in := l.byScore[key(Code{System: c.Get("system").Text(), Code: c.Get("code").Text()})]; in != nil {
@@ -126,7 +122,7 @@ func (j *derivation) retell(ctx context.Context, in *Instrument, t timeline, fro
 // it is to stay as it is: what it came from cannot be seen or scored, or it was
 // compared with something that this caller may not know of.
 func (j *derivation) again(ctx context.Context, t timeline, p point) (fhir.Resource, error) {
-	qr, err := visible(ctx, j.in, p.from)
+	qr, err := fhir.Look(ctx, j.in, p.from)
 	if err != nil || qr.IsZero() {
 		return fhir.Resource{}, err
 	}
@@ -226,25 +222,29 @@ func (j *derivation) session(ctx context.Context, r fhir.Resource) error {
 		return nil
 	}
 	in := []fhir.Clause{{Param: "encounter", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: r.Key}}}}
-	seen, err := pages(ctx, j.in, fhir.Query{Type: "QuestionnaireResponse", Where: in}, func(qr fhir.Resource) error {
-		if !Course(qr).IsZero() {
-			return nil
+	for qr, err := range fhir.VisibleMatches(ctx, j.in, fhir.Query{Type: "QuestionnaireResponse", Where: in}) {
+		if err != nil {
+			return err
 		}
-		return j.response(ctx, qr, true)
-	})
-	if err != nil || !seen {
-		return err
+		if !Course(qr).IsZero() {
+			continue
+		}
+		if err := j.response(ctx, qr, true); err != nil {
+			return err
+		}
 	}
 	scores := map[fhir.Key]bool{}
 	var whose fhir.Key
-	_, err = pages(ctx, j.in, fhir.Query{Type: "Observation", Where: in}, func(o fhir.Resource) error {
+	for o, err := range fhir.VisibleMatches(ctx, j.in, fhir.Query{Type: "Observation", Where: in}) {
+		if err != nil {
+			return err
+		}
 		if bare(o.Root()) && Course(o).IsZero() && j.library.scaleOf(o) != nil {
 			scores[o.Key], whose = true, subjectOf(o)
 		}
+	}
+	if len(scores) == 0 {
 		return nil
-	})
-	if err != nil || len(scores) == 0 {
-		return err
 	}
 	return j.moved(ctx, whose, func(p point) bool { return scores[p.key] })
 }

@@ -65,23 +65,22 @@ func (j *derivation) timelines(ctx context.Context, patient fhir.Key, ins ...*In
 		Sort: []fhir.Order{{Param: "date", Kind: fhir.Date}},
 	}
 	out := map[*Instrument]timeline{}
-	_, err := pages(ctx, j.in, q, func(r fhir.Resource) error {
+	for r, err := range fhir.VisibleMatches(ctx, j.in, q) {
+		if err != nil {
+			return nil, err
+		}
 		for _, in := range ins {
 			if !r.Root().Get("code").HasCoding(in.Total().Code.System, in.Total().Code.Code) {
 				continue
 			}
 			p, ok, err := j.placed(ctx, in, r)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if ok {
 				out[in] = append(out[in], p)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	for _, t := range out {
 		slices.SortFunc(t, point.compare)

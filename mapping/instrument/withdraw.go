@@ -39,7 +39,7 @@ func (l *Library) rolesOf(response fhir.Key) []fhir.Key {
 // each runs f on everything that followed from a response and is there.
 func (j *derivation) each(ctx context.Context, response fhir.Key, f func(fhir.Resource) error) error {
 	for _, k := range j.library.rolesOf(response) {
-		r, err := visible(ctx, j.in, k)
+		r, err := fhir.Look(ctx, j.in, k)
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (j *derivation) mistaken(ctx context.Context, response fhir.Key) error {
 
 // withdrawn takes back what followed from a response that was deleted.
 func (j *derivation) withdrawn(ctx context.Context, response fhir.Key) error {
-	prior, err := visible(ctx, j.in, scoreKey(response))
+	prior, err := fhir.Look(ctx, j.in, scoreKey(response))
 	if err != nil {
 		return err
 	}

@@ -36,57 +36,62 @@ func (s sought) takes(ctx context.Context, r fhir.Reader, x fhir.Resource) (bool
 func (u *Rules) last(ctx context.Context, r fhir.Reader, s sought, now time.Time) (out *Answer, err error) {
 	today := midnight(now.In(u.zone()))
 	until := func(param string) fhir.Clause { return until(param, today) }
-	take := func(e fhir.Entry, date string) (more bool, err error) {
+	take := func(x fhir.Resource, date string) (taken bool, err error) {
 		d, ok := dayOf(date, u.zone())
 		if !ok || d.After(today) {
-			return true, nil
+			return false, nil
 		}
-		if ok, err = s.takes(ctx, r, e.Resource); !ok || err != nil {
-			return true, err
+		if ok, err = s.takes(ctx, r, x); !ok || err != nil {
+			return false, err
 		}
 		if out == nil || d.After(out.day) {
-			out = &Answer{Reference: e.Key.String(), Date: d.Format(time.DateOnly), day: d}
+			out = &Answer{Reference: x.Key.String(), Date: d.Format(time.DateOnly), day: d}
 		}
-		return false, nil
+		return true, nil
 	}
 	responses := fhir.Query{
 		Type:  "QuestionnaireResponse",
 		Where: append(s.responses(), until("authored")),
 		Sort:  []fhir.Order{{Param: "authored", Kind: fhir.Date, Desc: true}}, Count: 4,
 	}
-	err = each(ctx, r, responses, func(e fhir.Entry) (bool, error) {
-		return take(e, e.Resource.Root().Get("authored").Text())
-	})
-	if err != nil {
-		return nil, err
+	for x, err := range fhir.VisibleMatches(ctx, r, responses) {
+		if err != nil {
+			return nil, err
+		}
+		if taken, err := take(x, x.Root().Get("authored").Text()); taken || err != nil {
+			if err != nil {
+				return nil, err
+			}
+			break
+		}
 	}
 	scores := fhir.Query{
 		Type: "Observation", Where: append(s.scores(), until("date")),
 		Sort: []fhir.Order{{Param: "date", Kind: fhir.Date, Desc: true}}, Count: 20,
 	}
-	err = each(ctx, r, scores, func(e fhir.Entry) (bool, error) {
-		date := e.Resource.Root().Get("effectiveDateTime").Text()
+	for x, err := range fhir.VisibleMatches(ctx, r, scores) {
+		if err != nil {
+			return nil, err
+		}
+		date := x.Root().Get("effectiveDateTime").Text()
 		if d, ok := dayOf(date, u.zone()); ok && out != nil && !d.After(out.day) {
-			return false, nil // older than a response
+			break // older than a response
 		}
-		if !s.stated(e.Resource) {
-			return true, nil
+		if !s.stated(x) {
+			continue
 		}
-		return take(e, date)
-	})
-	return out, err
+		if taken, err := take(x, date); taken || err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // stated reports whether scores were stated for an instrument without items: those
 // of a response are that response.
 func (s sought) stated(o fhir.Resource) bool {
-	for x := range o.Root().Get("extension").Elements() {
-		url, _, _ := strings.Cut(x.Get("valueCanonical").Text(), "|")
-		if x.Get("url").Text() == statedURL && url == s.URL {
-			return true
-		}
-	}
-	return false
+	url, _, _ := strings.Cut(instrument.Stated(o), "|")
+	return url == s.URL
 }
 
 // answers counts the responses to what is sought from a day until today, and scores that a source states
@@ -100,63 +105,23 @@ func (u *Rules) answers(ctx context.Context, r fhir.Reader, s sought, from, toda
 		{"Observation", "date", "effectiveDateTime", s.scores()},
 	} {
 		q := fhir.Query{Type: of.typ, Where: append(of.where, when(of.param, fhir.Ge, from.AddDate(0, 0, -1)), until(of.param, today)), Count: spell}
-		err = each(ctx, r, q, func(e fhir.Entry) (bool, error) {
-			d, ok := dayOf(e.Resource.Root().Get(of.date).Text(), u.zone())
-			if !ok || d.Before(from) || d.After(today) || of.typ == "Observation" && !s.stated(e.Resource) {
-				return true, nil
+		for x, err := range fhir.VisibleMatches(ctx, r, q) {
+			if err != nil {
+				return 0, err
 			}
-			ok, err := s.takes(ctx, r, e.Resource)
+			d, ok := dayOf(x.Root().Get(of.date).Text(), u.zone())
+			if !ok || d.Before(from) || d.After(today) || of.typ == "Observation" && !s.stated(x) {
+				continue
+			}
+			if ok, err = s.takes(ctx, r, x); err != nil {
+				return 0, err
+			}
 			if ok {
 				n++
 			}
-			return true, err
-		})
-		if err != nil {
-			return 0, err
 		}
 	}
 	return n, nil
-}
-
-// each walks over all matches until f says that it is enough. A caller that may not
-// search a type finds nothing of it.
-func each(ctx context.Context, r fhir.Reader, q fhir.Query, f func(fhir.Entry) (more bool, err error)) error {
-	for {
-		set, err := r.Search(ctx, q)
-		if fhir.Is(err, fhir.Forbidden) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, e := range set.Entries {
-			if e.Mode != fhir.Match {
-				continue
-			}
-			if more, err := f(e); err != nil || !more {
-				return err
-			}
-		}
-		if set.Next == "" {
-			return nil
-		}
-		q.After = set.Next
-	}
-}
-
-// visible reads a resource; one that is not there, deleted or not for the caller is
-// the zero Resource.
-func visible(ctx context.Context, r fhir.Reader, k fhir.Key) (fhir.Resource, error) {
-	if k.IsZero() {
-		return fhir.Resource{}, nil
-	}
-	res, err := r.Read(ctx, k)
-	for _, c := range []fhir.Code{fhir.NotFound, fhir.Deleted, fhir.Forbidden} {
-		if fhir.Is(err, c) {
-			return fhir.Resource{}, nil
-		}
-	}
-	return res, err
 }
 
 // The clauses of the searches.

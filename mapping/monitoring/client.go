@@ -78,7 +78,6 @@ type Answer struct {
 }
 
 const (
-	statedURL   = instrument.Canonical + "/StructureDefinition/response-instrument"
 	phaseSystem = instrument.Canonical + "/CodeSystem/therapy-phase"
 )
 
@@ -101,7 +100,7 @@ func (u *Rules) client(ctx context.Context, r fhir.Reader, patient fhir.Key, now
 	if first.IsZero() {
 		return nil, first, nil
 	}
-	who, err := visible(ctx, r, patient)
+	who, err := fhir.Look(ctx, r, patient)
 	if err != nil || who.IsZero() || died(who) {
 		return nil, first, err
 	}
@@ -132,16 +131,18 @@ func byDue(a, b Item) int {
 func (u *Rules) plans(ctx context.Context, r fhir.Reader, patient fhir.Key) (out []fhir.Resource, err error) {
 	q := fhir.Query{Type: "CarePlan", Where: []fhir.Clause{about(patient), coded("status", "active")}, Count: spell}
 	replaced := map[fhir.Key]bool{}
-	err = each(ctx, r, q, func(e fhir.Entry) (bool, error) {
-		out = append(out, e.Resource)
-		for n := range e.Resource.Root().Get("replaces").Elements() {
+	for p, err := range fhir.VisibleMatches(ctx, r, q) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+		for n := range p.Root().Get("replaces").Elements() {
 			if k, ok := n.Ref(); ok {
 				replaced[k] = true
 			}
 		}
-		return true, nil
-	})
-	return slices.DeleteFunc(out, func(p fhir.Resource) bool { return replaced[p.Key] }), err
+	}
+	return slices.DeleteFunc(out, func(p fhir.Resource) bool { return replaced[p.Key] }), nil
 }
 
 // asks reports whether any activity of a plan names a questionnaire.
@@ -266,7 +267,7 @@ func (u *Rules) course(ctx context.Context, r fhir.Reader, lines []fhir.Resource
 		if k.IsZero() {
 			continue
 		}
-		e, err := visible(ctx, r, k)
+		e, err := fhir.Look(ctx, r, k)
 		if err != nil || e.IsZero() {
 			return e, false, err
 		}

@@ -142,13 +142,13 @@ func (m *Monitor) wanted(ctx context.Context, r fhir.Reader, client fhir.Key, no
 	}
 	q := fhir.Query{Type: "Task", Where: []fhir.Clause{about(client), coded("status", open...), overdueTasks()}, Count: spell}
 	var stale []fhir.Resource
-	if err := each(ctx, r, q, func(e fhir.Entry) (bool, error) {
-		if !stands[e.Key] {
-			stale = append(stale, e.Resource)
+	for t, err := range fhir.VisibleMatches(ctx, r, q) {
+		if err != nil {
+			return nil, err
 		}
-		return true, nil
-	}); err != nil {
-		return nil, err
+		if !stands[t.Key] {
+			stale = append(stale, t)
+		}
 	}
 	for _, t := range stale {
 		came, err := m.came(ctx, r, client, t, now)
@@ -190,7 +190,7 @@ func (m *Monitor) came(ctx context.Context, r fhir.Reader, client fhir.Key, t fh
 func courseOf(ctx context.Context, r fhir.Reader, t fhir.Resource) (fhir.Key, error) {
 	up, _ := t.Root().Get("basedOn").Index(0).Ref()
 	for range depth {
-		p, err := visible(ctx, r, up)
+		p, err := fhir.Look(ctx, r, up)
 		if err != nil || p.IsZero() {
 			return fhir.Key{}, err
 		}

@@ -41,16 +41,13 @@ const (
 // plans reads phases and adjustments from the CarePlans that stood. A caller that may
 // not search them gets none.
 func (g *gatherer) plans(ctx context.Context, client fhir.Key, t *Trajectory) error {
-	err := g.each(ctx, fhir.Query{
-		Type:  "CarePlan",
-		Where: []fhir.Clause{about(client), coded("status", "active", "on-hold", "revoked", "completed")},
-	}, func(p fhir.Resource) error {
+	q := fhir.Query{Type: "CarePlan", Where: []fhir.Clause{about(client), coded("status", "active", "on-hold", "revoked", "completed")}}
+	for p, err := range fhir.VisibleMatches(ctx, g, q) {
+		if err != nil {
+			return err
+		}
 		g.phase(p, t)
 		g.adjustments(p, t)
-		return nil
-	})
-	if err != nil && !fhir.Is(err, fhir.Forbidden) {
-		return err
 	}
 	slices.SortFunc(t.Phases, func(a, b Phase) int {
 		return cmp.Or(a.from.Compare(b.from), strings.Compare(a.Plan, b.Plan))
@@ -115,15 +112,15 @@ func (g *gatherer) adjustments(p fhir.Resource, t *Trajectory) {
 
 // noShows reads the days on which the client did not come.
 func (g *gatherer) noShows(ctx context.Context, client fhir.Key, t *Trajectory) error {
-	err := g.each(ctx, fhir.Query{Type: "Appointment", Where: []fhir.Clause{about(client), coded("status", "noshow")}}, func(a fhir.Resource) error {
+	q := fhir.Query{Type: "Appointment", Where: []fhir.Clause{about(client), coded("status", "noshow")}}
+	for a, err := range fhir.VisibleMatches(ctx, g, q) {
+		if err != nil {
+			return err
+		}
 		when := cmp.Or(a.Root().Get("start").Text(), a.Root().Get("requestedPeriod").Index(0).Get("start").Text())
 		if d, ok := dayOf(when, g.zone); ok {
 			t.NoShows = append(t.NoShows, d.Format(time.DateOnly))
 		}
-		return nil
-	})
-	if err != nil && !fhir.Is(err, fhir.Forbidden) {
-		return err
 	}
 	slices.Sort(t.NoShows)
 	return nil

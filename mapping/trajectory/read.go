@@ -93,8 +93,6 @@ type Ask struct {
 // maxScores bounds one answer; a score a week for forty years are fewer.
 const maxScores = 2_000
 
-const pageOf = 100
-
 // Read gathers a client's trajectory from what r shows.
 //
 // Errors: [fhir.Forbidden] for a caller that may not search Observations, whoever is
@@ -167,29 +165,6 @@ type of struct {
 	informant string
 }
 
-// each walks over all matches.
-func (g *gatherer) each(ctx context.Context, q fhir.Query, f func(fhir.Resource) error) error {
-	q.Count = pageOf
-	for {
-		set, err := g.Search(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, e := range set.Entries {
-			if e.Mode != fhir.Match {
-				continue
-			}
-			if err := f(e.Resource); err != nil {
-				return err
-			}
-		}
-		if set.Next == "" {
-			return nil
-		}
-		q.After = set.Next
-	}
-}
-
 func about(patient fhir.Key) fhir.Clause {
 	return fhir.Clause{Param: "patient", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: patient}}}
 }
@@ -204,25 +179,32 @@ func coded(param string, codes ...string) fhir.Clause {
 
 func (g *gatherer) scores(ctx context.Context, client fhir.Key, t *Trajectory) error {
 	n := 0
-	err := g.each(ctx, fhir.Query{
+	q := fhir.Query{
 		Type:  "Observation",
 		Where: []fhir.Clause{about(client), coded("category", "survey"), coded("status", "final", "amended", "corrected")},
 		Sort:  []fhir.Order{{Param: "date", Kind: fhir.Date}},
-	}, func(o fhir.Resource) error {
-		in, err := g.instrumentOf(ctx, o)
-		if err != nil || in == nil {
+	}
+	for o, err := range fhir.Matches(ctx, g, q) {
+		if err != nil {
 			return err
+		}
+		in, err := g.instrumentOf(ctx, o)
+		if err != nil {
+			return err
+		}
+		if in == nil {
+			continue
 		}
 		p, ok := g.point(o, in)
 		if !ok {
-			return nil
+			continue
 		}
 		if n++; n > maxScores {
 			return &fhir.Error{Code: fhir.TooCostly, Detail: "There are too many scores for one answer; search the Observations by date."}
 		}
 		if p.day.After(t.asOf) {
 			t.Ahead = append(t.Ahead, Ahead{in.Slug, p.Observation, p.Date, in.Title, p.day})
-			return nil
+			continue
 		}
 		k := of{in, in.Informant(o)}
 		s := g.series[k]
@@ -236,10 +218,6 @@ func (g *gatherer) scores(ctx context.Context, client fhir.Key, t *Trajectory) e
 		s.Points = append(s.Points, p)
 		code := in.Total().Code
 		g.all[code] = append(g.all[code], o)
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	for k, s := range g.series {
 		if err := g.bare(ctx, k.Instrument, s.Points); err != nil {
@@ -297,8 +275,6 @@ func seriesOf(in *instrument.Instrument) *Series {
 	return s
 }
 
-const statedURL = instrument.Canonical + "/StructureDefinition/response-instrument"
-
 // instrumentOf finds the instrument whose total an Observation is, nil for none. Where
 // several share a code (the versions of one for parents, teachers and the young), what
 // it derives from knows.
@@ -315,21 +291,16 @@ func (g *gatherer) instrumentOf(ctx context.Context, o fhir.Resource) (*instrume
 		}
 		return found[0], nil
 	}
-	for x := range o.Root().Get("extension").Elements() {
-		if x.Get("url").Text() == statedURL {
-			return g.named(x.Get("valueCanonical").Text()), nil
-		}
+	if stated := instrument.Stated(o); stated != "" {
+		return g.named(stated), nil
 	}
 	for d := range o.Root().Get("derivedFrom").Elements() {
 		k, ok := d.Ref()
 		if !ok || k.Type != "QuestionnaireResponse" {
 			continue
 		}
-		qr, err := g.Read(ctx, k)
-		if fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.Forbidden) {
-			return nil, nil
-		}
-		if err != nil {
+		qr, err := fhir.Look(ctx, g, k)
+		if err != nil || qr.IsZero() {
 			return nil, err
 		}
 		return g.named(qr.Root().Get("questionnaire").Text()), nil
