@@ -19,8 +19,10 @@ func (p *pass) date(to, name []byte, n fhir.Node, r *rule) ([]byte, status) {
 	base, whole := p.of.Baseline, first.Equal(last)
 	value := ""
 	switch {
-	case p.of.isAfter(first):
-		p.after++
+	case p.of.After(first):
+		if p.after++; r.do == ending {
+			return to, nothing // it has not ended
+		}
 		return maskedMember(to, name)
 	case p.of.isBefore(first):
 		return maskedMember(to, name)
@@ -65,14 +67,14 @@ const (
 
 // Tells returns as how many days from baseline a day is told; false: it is not.
 func (p *Person) Tells(day time.Time) (int, bool) {
-	if day.IsZero() || p.Baseline.IsZero() || p.isAfter(day) || p.isBefore(day) {
+	if day.IsZero() || p.Baseline.IsZero() || p.After(day) || p.isBefore(day) {
 		return 0, false
 	}
 	return Days(p.Baseline, day), true
 }
 
-// isAfter reports whether a day lies after all that is told of a person.
-func (p *Person) isAfter(day time.Time) bool { return !p.Horizon.IsZero() && day.After(p.Horizon) }
+// After reports whether a day lies after all that is told of a person.
+func (p *Person) After(day time.Time) bool { return !p.Horizon.IsZero() && day.After(p.Horizon) }
 
 // isBefore reports whether a day lies so far back that it tells how old a person is.
 func (p *Person) isBefore(day time.Time) bool {

@@ -29,7 +29,8 @@
 // Neither tells a time of day, which would be alike in the exports of two projects; nor a
 // date of a person without any baseline, in their year of birth or before, 89 years before
 // the last day that is told or more, or after that day. A resource all of whose dates lie
-// after it does not leave.
+// after it does not leave, nor does one that began after it; one that ended after it is told
+// as it stood before: rules name the dates by which it began and ended.
 //
 // # Limits
 //
@@ -37,6 +38,10 @@
 // quantities without a unit, or in units of an age, are told of no Observation. Codes that
 // few people have are withheld by whoever knows how many have them: [Config.Code]; and what
 // refers to nothing by whoever knows what leaves: [Config.Leaves].
+//
+// What a record says of its present state without a day (how far a goal is reached) is told
+// as it stands, and so is what has no date at all: the change of it from one release to the
+// next tells about when, in true days, it came.
 //
 // # Decisions
 //

@@ -200,13 +200,13 @@ func (p *pass) reference(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 }
 
 // extensions appends those of a list that may leave.
-func (p *pass) extensions(to []byte, n fhir.Node) ([]byte, status) {
+func (p *pass) extensions(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 	to = append(to, `"extension":[`...)
 	first := len(to)
 	for x := range n.Elements() {
 		url := x.Get("url").Text()
 		rule := p.Profile.extensions[url]
-		if rule == nil {
+		if rule == nil || r.atEnd[url] && !p.ended {
 			continue
 		}
 		before := len(to)

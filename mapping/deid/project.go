@@ -62,17 +62,23 @@ func (k Key) Shift(s Secret, baseline time.Time) int {
 	return Days(baseline, first) + 7*week
 }
 
-// CutWeeks is of how many weeks before a release nothing may be told of somebody whose
-// therapy goes on, at most.
-const CutWeeks = 26
+// MostUntold is of how many days before a release nothing may be told; see [Horizon].
+const MostUntold = 183
 
-// Cut returns of how many weeks, from 1 to [CutWeeks], nothing is told of a person whose
-// therapy goes on when a release is made: else the last session tells to a few days where
-// the true calendar lies, and with it the day on which the therapy began. It is the same
-// in every release of every project, since several would narrow each other down.
-func Cut(s Secret) int {
-	sum := Key{}.mac("cut", s, "")
-	return 1 + int(binary.BigEndian.Uint64(sum[:8])%CutWeeks)
+// Horizon returns the last day of which a release of a day tells of somebody: as if
+// everybody whose therapy began in the same half of a year had begun on its last day. Else
+// the last session told to a few days where the true calendar lies, and with it the day on
+// which the therapy began, and so would the day by which a release told of its end. So of
+// all whose half of a year is one, releases of all days together tell the same.
+func Horizon(baseline, day time.Time) time.Time {
+	if baseline.IsZero() {
+		return day
+	}
+	half := time.Date(baseline.Year(), time.July, 1, 0, 0, 0, 0, time.UTC)
+	if !baseline.Before(half) {
+		half = half.AddDate(0, 6, 0)
+	}
+	return day.AddDate(0, 0, -Days(baseline, half.AddDate(0, 0, -1)))
 }
 
 // Person is what a release knows and tells of one person.

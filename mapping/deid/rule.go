@@ -16,6 +16,8 @@ const (
 	inside        // an element with rules for what is inside it
 	keep
 	date
+	beginning // a date, before which there was no such record
+	ending    // a date, before which the record said other things
 	concept
 	coding
 	quantity
@@ -29,7 +31,7 @@ const (
 )
 
 var actions = map[string]action{
-	"keep": keep, "date": date, "concept": concept, "coding": coding, "quantity": quantity, "reference": reference,
+	"keep": keep, "date": date, "beginning": beginning, "ending": ending, "concept": concept, "coding": coding, "quantity": quantity, "reference": reference,
 	"pseudonym": pseudonym, "person": person, "form": form, "answers": answers, "masked": masked, "as-it-is": asItIs,
 }
 
@@ -50,7 +52,13 @@ type rule struct {
 	must    []required
 	needs   uint64   // bits of members without which it is dropped
 	person  []string // members that are told of the person
-	of      []string // of a resource: where the patient is named
+	// of a resource:
+	of      []string        // where the patient is named
+	begins  [][]string      // dates before which there was none
+	ends    [][]string      // dates before which it said other things:
+	was     string          // its status
+	atEnd   map[string]bool // elements and extensions that it had not
+	outcome map[string]bool // statuses that it had not
 }
 
 // required is an element that R4 wants.
@@ -66,7 +74,7 @@ var kept = []string{"boolean", "integer", "decimal", "positiveInt", "unsignedInt
 
 // fits says which datatypes an action is for.
 var fits = map[action][]string{
-	date: {"date", "dateTime", "instant"}, concept: {"CodeableConcept"}, coding: {"Coding"},
+	date: {"date", "dateTime", "instant"}, beginning: {"date", "dateTime", "instant"}, ending: {"date", "dateTime", "instant"}, concept: {"CodeableConcept"}, coding: {"Coding"},
 	quantity: {"Quantity", "Duration", "Age"}, reference: {"Reference"}, form: {"canonical"},
 }
 
@@ -88,10 +96,48 @@ func (c compiler) resource(t *spec.Type, n *node) *rule {
 			c.fault(of, "%s has no element %s", t.Name, r.of[0])
 		}
 	}
+	r.note(r.members)
+	c.atEnd(r, n.key("at-end"))
 	if id := r.members["id"]; id == nil || id.do != pseudonym {
 		c.fault(n, "the id of a %s is missing: its rule is pseudonym", t.Name)
 	}
 	return r
+}
+
+// note collects the dates by which a resource began and ended.
+func (r *rule) note(members map[string]*rule) {
+	for _, m := range members {
+		path := strings.Split(m.at, ".")
+		switch m.do {
+		case beginning:
+			r.begins = append(r.begins, path[1:])
+		case ending:
+			r.ends = append(r.ends, path[1:])
+		case inside:
+			r.note(m.members)
+		}
+	}
+}
+
+// atEnd compiles what a resource says since its end alone.
+func (c compiler) atEnd(r *rule, n *node) {
+	if n == nil {
+		return
+	}
+	if len(r.ends) == 0 {
+		c.fault(n, "at-end is for what has an ending")
+	}
+	c.known(n, "status", "was", "with")
+	r.was, r.outcome, r.atEnd = c.word(n, "was"), map[string]bool{}, map[string]bool{}
+	for _, code := range c.words(n.key("status")) {
+		r.outcome[code] = true
+	}
+	for _, name := range c.words(n.key("with")) {
+		if r.members[name] == nil && !strings.Contains(name, "://") {
+			c.fault(n.key("with"), "%s has no rule by which it could leave at the end", name)
+		}
+		r.atEnd[name] = true
+	}
 }
 
 // inside compiles the rules of an element's children.
@@ -99,7 +145,7 @@ func (c compiler) inside(e *spec.Element, n *node, at string) *rule {
 	r := &rule{do: inside, members: map[string]*rule{}, list: e.List}
 	for i, k := range n.keys {
 		v := n.items[i]
-		if k.text == "needs" || k.text == "of" && !strings.Contains(at, ".") {
+		if k.text == "needs" || (k.text == "of" || k.text == "at-end") && !strings.Contains(at, ".") {
 			continue
 		}
 		child, code, ok := e.Child(k.text)

@@ -90,6 +90,8 @@ type pass struct {
 	shift int    // days
 	// dates that it has, and those of them that lie after the last day that is told
 	dates, after int
+	// whether a day of its end is told, or one lies after the last day that is told
+	ended, open bool
 	// instrument that a response answers; nil: none that is known
 	instrument *instrument.Instrument
 }
@@ -132,6 +134,9 @@ func (p *pass) write(out []byte, r fhir.Resource) ([]byte, bool) {
 	if r.Type == "QuestionnaireResponse" {
 		p.instrument = p.Instruments.ByURL(root.Get("questionnaire").Text())
 	}
+	if !p.standing(root, rules) {
+		return nil, false
+	}
 	out = append(out, `{"resourceType":"`...)
 	out = append(out, r.Type...)
 	out = append(out, `","id":"`...)
@@ -140,6 +145,27 @@ func (p *pass) write(out []byte, r fhir.Resource) ([]byte, bool) {
 	out = append(out, released...)
 	out, s := p.members(out, root, rules, 1)
 	return append(out, '}'), s != nothing && (p.dates == 0 || p.after < p.dates)
+}
+
+// standing finds out how a resource stood on the last day that is told of its person;
+// false: there was none.
+func (p *pass) standing(root fhir.Node, r *rule) bool {
+	if p.of == nil {
+		return true
+	}
+	for _, path := range r.begins {
+		if first, _, ok := span(root.At(path...).Text()); ok && p.of.After(first) {
+			return false
+		}
+	}
+	for _, path := range r.ends {
+		if first, _, ok := span(root.At(path...).Text()); ok {
+			after := p.of.After(first)
+			p.open, p.ended = p.open || after, p.ended || !after
+		}
+	}
+	p.ended = p.ended && !p.open
+	return true
 }
 
 // pseudonym and idOf are those of the project's key.
@@ -235,7 +261,7 @@ func (p *pass) members(to []byte, n fhir.Node, r *rule, there int) ([]byte, stat
 			return to[:mark], nothing
 		case string(name) == "extension":
 			if x := r.members["extension"]; x == nil {
-				to, s = p.extensions(to, m)
+				to, s = p.extensions(to, m, r)
 			}
 			note(0, before, s)
 		case len(name) > 1 && name[0] == '_':
@@ -248,11 +274,15 @@ func (p *pass) members(to []byte, n fhir.Node, r *rule, there int) ([]byte, stat
 			}
 		default:
 			x := r.members[string(name)]
-			if x == nil || x.do == pseudonym || x.do == person {
+			if x == nil || x.do == pseudonym || x.do == person || r.atEnd[string(name)] && !p.ended {
 				to = to[:before]
 				continue
 			}
-			to, s = p.member(to, name, m, x)
+			if p.open && string(name) == "status" && r.outcome[m.Text()] {
+				to, s = fhir.AppendQuote(append(to, `"status":`...), r.was), told
+			} else {
+				to, s = p.member(to, name, m, x)
+			}
 			note(x.bit, before, s)
 		}
 	}
@@ -293,7 +323,7 @@ func (r *required) append(to []byte) []byte {
 // member appends one member by its rule.
 func (p *pass) member(to, name []byte, n fhir.Node, r *rule) ([]byte, status) {
 	switch r.do {
-	case date:
+	case date, beginning, ending:
 		return p.date(to, name, n, r)
 	case masked:
 		to = append(to, '"')

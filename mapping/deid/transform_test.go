@@ -451,3 +451,50 @@ func BenchmarkTransform(b *testing.B) {
 		i++
 	}
 }
+
+func TestWhatEndedAfterTheLastDayIsToldAsItStoodBefore(t *testing.T) {
+	last := as(func(p *deid.Person) { p.Horizon = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC) })
+	const (
+		course    = `{"resourceType":"EpisodeOfCare","id":"e","status":"%s","patient":{"reference":"Patient/p"},"period":{"start":"2026-01-12"%s},"extension":[{"url":"https://rapport.example/fhir/StructureDefinition/episode-end-reason","valueCodeableConcept":{"coding":[{"system":"urn:au:pmhc-mds:completion","code":"1"}]}}]}`
+		diagnosis = `{"resourceType":"Condition","id":"c","clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"%s"}]},"subject":{"reference":"Patient/p"},"onsetDateTime":"2026-01-20"%s}`
+		plan      = `{"resourceType":"CarePlan","id":"cp","status":"%s","intent":"plan","subject":{"reference":"Patient/p"},"period":{"start":"2026-01-20"%s}}`
+	)
+	for name, v := range map[string]struct {
+		form, status, rest string
+		says               map[string]bool
+	}{
+		"a course that ended before":  {course, "finished", `,"end":"2026-05-30"`, map[string]bool{`"finished"`: true, "end-reason": true, `"end"`: true}},
+		"a course that ended after":   {course, "finished", `,"end":"2026-06-02"`, map[string]bool{`"status":"active"`: true, "end-reason": false, `end"`: false}},
+		"a course that was cancelled": {course, "cancelled", `,"end":"2026-06-02"`, map[string]bool{`"status":"active"`: true, "end-reason": false, `end"`: false}},
+		"a course that goes on":       {course, "active", ``, map[string]bool{`"status":"active"`: true, "end-reason": false, `end"`: false}},
+		"a course that pauses":        {course, "onhold", ``, map[string]bool{`"status":"onhold"`: true}},
+		"a diagnosis of old":          {diagnosis, "resolved", `,"abatementDateTime":"2026-05-30"`, map[string]bool{"resolved": true, "abatement": true}},
+		"a diagnosis until after":     {diagnosis, "resolved", `,"abatementDateTime":"2026-06-30"`, map[string]bool{"resolved": false, "clinicalStatus": false, "abatement": false}},
+		"a diagnosis that stays":      {diagnosis, "active", ``, map[string]bool{"clinicalStatus": false}},
+		"a diagnosis made after":      {diagnosis, "active", `,"recordedDate":"2026-06-30"`, nil},
+		"a plan that ended after":     {plan, "completed", `,"end":"2026-06-30"`, map[string]bool{`"status":"active"`: true, `end"`: false}},
+		"a plan of later":             {plan, "active", `},"created":"2026-06-30"`, nil},
+	} {
+		for _, profile := range []string{deid.Expert, deid.SafeHarbor} {
+			in := fmt.Sprintf(v.form, v.status, v.rest)
+			if strings.Contains(v.rest, "}") {
+				in = strings.TrimSuffix(in, "}")
+			}
+			out := transformed(t, project(t, profile, "k", last), parse(t, in))
+			if out.IsZero() != (v.says == nil) {
+				t.Errorf("%s: of %s leaves %s", profile, name, out.Body())
+				continue
+			}
+			if out.IsZero() {
+				continue
+			}
+			valid(t, validator(), out)
+			body := strings.ReplaceAll(string(out.Body()), `"_end"`, `"end"`)
+			for what, told := range v.says {
+				if strings.Contains(body, what) != told {
+					t.Errorf("%s: of %s %s is told: %v, in\n%s", profile, name, what, !told, body)
+				}
+			}
+		}
+	}
+}

@@ -19,14 +19,12 @@ import (
 type person struct {
 	key fhir.Key
 	quasi
-	secret  deid.Secret
-	pid     string
-	in      bool // stays in the release
-	told    deid.Person
-	course  time.Time // first day of the first course of therapy
-	first   time.Time // first day of anything else that has one
-	coursed bool      // a course of therapy is known
-	over    bool      // and none goes on
+	secret deid.Secret
+	pid    string
+	in     bool // stays in the release
+	told   deid.Person
+	course time.Time // first day of the first course of therapy
+	first  time.Time // first day of anything else that has one
 }
 
 // session is an Encounter that took place, or an Appointment that came to nothing.
@@ -200,9 +198,6 @@ func (c *cohort) episode(who int, r fhir.Resource) {
 	if !e.start.day.IsZero() && (p.course.IsZero() || e.start.day.Before(p.course)) {
 		p.course = e.start.day
 	}
-	ended := e.status == "finished" || e.status == "cancelled"
-	p.over = ended && (p.over || !p.coursed)
-	p.coursed = true
 	c.episodes = append(c.episodes, e)
 	c.byEpisode[r.Key] = e
 }
@@ -260,11 +255,8 @@ func (c *cohort) settle(ch choice, quasis []quasi, day time.Time) {
 		t := ch.tell(quasis[i])
 		p.in = true
 		p.told = deid.Person{
-			Number: i, Secret: p.secret, Born: p.birth, Baseline: c.baseline(p), Horizon: day,
+			Number: i, Secret: p.secret, Born: p.birth, Baseline: c.baseline(p), Horizon: deid.Horizon(c.baseline(p), day),
 			Gender: t.gender, Birth: t.birth, State: t.state, Start: t.start,
-		}
-		if !p.over {
-			p.told.Horizon = day.AddDate(0, 0, -7*deid.Cut(p.secret))
 		}
 	}
 }

@@ -50,11 +50,15 @@
 // How many people were left out, or agreed, is not told: the change of it from one release
 // to the next would tell of single people.
 //
-// Of somebody whose therapy goes on, the last weeks before the release are not told, from 1
-// to 26, and nothing that is planned for later: the last of weekly sessions would tell where
-// the true calendar lies, and so the day on which the course began ([deid.Cut]). What is
-// then left in doubt is half a year. A whole year would hide the season as well, and take
-// twice as much from what is told.
+// What is told of anybody ends as if all who began in the same half of a year had begun on
+// its last day ([deid.Horizon]), and a course that ended later is told as the active one
+// that it then was. The last of weekly sessions would tell where the true calendar lies, and
+// so would the release in which an end is told first: with two releases nine days apart, an
+// end is known to nine days, and by its distance from the beginning all other days. So
+// releases of all days together tell no more than the half of the year. Rejected: a number
+// of weeks drawn for each person, of ongoing therapies alone. It told ends, and with the
+// year of start the beginning of one in sixty to less than a month. A whole year would hide
+// the season as well, and take twice as much from what is told.
 //
 // Change is taken from the score that the gateway derived when the answers were
 // stored, so that a table never says other than the record.

@@ -44,7 +44,8 @@ func (r *Release) readme(w io.Writer, tables []table, p report, files []digest) 
 	} else {
 		say("No date is told but as days from the first day of the course of therapy, or as a year long before it (45 CFR 164.514(b)(2)); the tables do the same.")
 	}
-	say("Of those whose therapy went on when this was released, the last weeks are not told: 1 to %d of them, a number of each person's own. Take their courses for cut off there, not for ended.", deid.CutWeeks)
+	say("Of nobody the last days before the release are told: as many, up to %d, as there are from the first day of their therapy to the end of that half of a year (June, December).", deid.MostUntold)
+	say("What came later is in no file, and a course that has ended since is told as it stood, as active. Take such courses for cut off there, not for ongoing.")
 	say("Tables tell days from the first day of a person's first course of therapy (day 0), which are the same under either profile.")
 	say("")
 	say("Pseudonyms come from random numbers and a key of this project alone; in a release for another project the same person has another one. Names, numbers, texts, addresses and")

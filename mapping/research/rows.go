@@ -88,8 +88,15 @@ func (r *Release) episodes() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		for _, e := range list {
 			p, h := c.people[e.who], counts[e.key]
+			status, reason, end := e.status, "", r.day(p, e.end)
+			switch {
+			case end != "":
+				reason = c.codes.tells(e.reason)
+			case p.told.After(e.end.day) && (status == "finished" || status == "cancelled"):
+				status = "active" // as it stood on the last day that is told, see deid's rules
+			}
 			if !yield([]string{
-				p.pid, r.id(p, e.key), r.setting(e.therapist), r.setting(e.site), e.status, r.day(p, e.start), r.day(p, e.end), c.codes.tells(e.reason),
+				p.pid, r.id(p, e.key), r.setting(e.therapist), r.setting(e.site), status, r.day(p, e.start), end, reason,
 				strconv.Itoa(h.took), strconv.Itoa(h.missed),
 			}) {
 				return
