@@ -30,7 +30,7 @@ func TestAProfileThatCouldLetTextLeaveIsRefusedWhereItStands(t *testing.T) {
 		"an extension has no value":      {head + "extensions: {http://x: {url: keep}}\n", "p.yaml:4:14: an extension's rule is a map with the one value[x]"},
 		"an extension keeps a text":      {head + "extensions: {http://x: {valueString: keep}}\n", "p.yaml:4:38: Extension.valueString is a string that may hold any text"},
 		"something needed cannot leave":  {head + "types:\n  Patient: {id: pseudonym, needs: [name]}\n", "Patient.name is needed, but has no rule"},
-		"nothing has an end":             {head + "types:\n  Goal: {id: pseudonym, at-end: {was: active}}\n", "p.yaml:5:34: at-end is for what has an ending"},
+		"nothing has an end":             {head + "types:\n  Goal: {id: pseudonym, at-end: {was: active}}\n", "p.yaml:5:33: at-end is for what has an ending"},
 		"at the end nothing leaves":      {head + "types:\n  CarePlan: {id: pseudonym, created: ending, at-end: {with: [title]}}\n", "title has no rule by which it could leave at the end"},
 		"it is no YAML":                  {"profile: [\n", "p.yaml:1:10: not YAML"},
 		"nothing is there":               {"", "p.yaml:1:1: the file is empty"},
