@@ -146,8 +146,8 @@
 // its statement does not say; one that wants PDF alone refuses the note, and a person sees
 // that.
 //
-// A Task that was sent is deleted only when it has ended. While the ServiceRequest of a
-// referral is deleted or an error, its note is not made again.
+// A Task that was sent, and what it asks for, are deleted only when it has ended. While the
+// ServiceRequest of a referral is deleted or an error, its note is not made again.
 //
 // A partner that takes transactions and declares no conditional create has twice what
 // two referrals of a client carry. Of two notes that say the same and are lost on the same

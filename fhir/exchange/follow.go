@@ -50,9 +50,12 @@ var committed = [...]time.Duration{20 * time.Millisecond, 250 * time.Millisecond
 
 // Follow is the [fhir.Follow] of referrals: it refuses an illegal step of a
 // referral's Task, notes a legal one as Provenance, and enqueues what must go to a
-// partner.
+// partner. What a Task that is under way asks for, and that Task, are not deleted.
 func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error {
-	if w.Type != "Task" {
+	switch {
+	case w.Type == "ServiceRequest" && w.Effect == fhir.Removed:
+		return f.asked(ctx, tx, w.Key)
+	case w.Type != "Task":
 		return nil
 	}
 	before, again, err := versionBefore(ctx, tx, w)

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"errors"
 
 	"rapport/fhir"
 )
@@ -61,6 +62,25 @@ func (f Referrals) ends(ctx context.Context, tx fhir.Tx, before fhir.Node) error
 		return fhir.Errorf(fhir.BusinessRule, "Task", "This referral is under way: the partner has it. Make it cancelled or entered-in-error first, so that the partner is told.")
 	case p.from != nil:
 		return fhir.Errorf(fhir.BusinessRule, "Task", "The partner that sent this referral waits for an answer. Make it rejected, cancelled, failed or completed first.")
+	}
+	return nil
+}
+
+// asked refuses to delete a request that a Task under way with a partner asks for: the
+// partner would go on with what nobody finds here any more.
+func (f Referrals) asked(ctx context.Context, tx fhir.Tx, request fhir.Key) error {
+	q := fhir.Query{Type: "Task", Where: []fhir.Clause{{Param: "focus", Kind: fhir.Reference, Any: []fhir.Operand{{Ref: request}}}}}
+	for task, err := range fhir.Matches(ctx, tx.As(fhir.Act{Interaction: fhir.SearchType, Type: "Task"}), q) {
+		if err != nil {
+			return err
+		}
+		err := f.ends(ctx, tx, task.Root())
+		if e := new(fhir.Error); errors.As(err, &e) && e.Code == fhir.BusinessRule {
+			return fhir.Errorf(fhir.BusinessRule, "ServiceRequest", "%s asks for it. %s", task.Key, e.Detail)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -109,17 +109,25 @@ func TestAReferralThatIsUnderWayIsNotDeleted(t *testing.T) {
 	task := w.clinic.referral("1", "requested")
 	w.settle()
 	theirs := w.copyOf(task)[0].Key
+	focus := func(s *side, task fhir.Key) fhir.Key {
+		k, _ := s.get(task.String()).Root().Get("focus").Ref()
+		return k
+	}
 	for s, k := range map[*side]fhir.Key{w.clinic: task, w.hospital: theirs} {
-		if status, why := remove(s, k); status != http.StatusUnprocessableEntity || !strings.Contains(why, "first") {
-			t.Errorf("%s: %d %s", s.name, status, why)
+		for _, k := range []fhir.Key{k, focus(s, k)} {
+			if status, why := remove(s, k); status != http.StatusUnprocessableEntity || !strings.Contains(why, "first") {
+				t.Errorf("%s, %s: %d %s", s.name, k.Type, status, why)
+			}
 		}
 	}
 	w.clinic.step(task, "cancelled", "")
 	w.settle()
 	body := string(w.clinic.get(task.String()).Body())
 	for s, k := range map[*side]fhir.Key{w.clinic: task, w.hospital: theirs} {
-		if status, why := remove(s, k); status != http.StatusNoContent {
-			t.Errorf("%s, ended: %d %s", s.name, status, why)
+		for _, k := range []fhir.Key{focus(s, k), k} {
+			if status, why := remove(s, k); status != http.StatusNoContent {
+				t.Errorf("%s, %s, ended: %d %s", s.name, k.Type, status, why)
+			}
 		}
 	}
 	// Its id is not used for another one: whoever had the first would take it for that.
