@@ -40,7 +40,7 @@ func (p *pass) items(to []byte, n fhir.Node, in *instrument.Instrument, first in
 		if a := item.Get("answer").Index(0); a.Exists() { // an instrument's items have one
 			before := len(to)
 			to = append(to, `,"answer":[`...)
-			out, s := p.answer(to, a, in, it)
+			out, s := p.answer(to, a, in, it, scale)
 			if to = append(out, ']'); s == nothing {
 				to = to[:before]
 			}
@@ -51,9 +51,10 @@ func (p *pass) items(to []byte, n fhir.Node, in *instrument.Instrument, first in
 	return to
 }
 
-// answer appends one answer; it is nil for a stated score.
-func (p *pass) answer(to []byte, n fhir.Node, in *instrument.Instrument, it *instrument.Item) ([]byte, status) {
+// answer appends one answer to an item or, where that is nil, a stated score of a scale.
+func (p *pass) answer(to []byte, n fhir.Node, in *instrument.Instrument, it *instrument.Item, scale *instrument.Scale) ([]byte, status) {
 	name, v := "valueDecimal", n.Get("valueDecimal")
+	var low, high instrument.Points
 	switch {
 	case it != nil && it.Answers != "":
 		c := n.Get("valueCoding")
@@ -65,8 +66,12 @@ func (p *pass) answer(to []byte, n fhir.Node, in *instrument.Instrument, it *ins
 		return append(to, "}}"...), told
 	case it != nil:
 		name, v = "valueInteger", n.Get("valueInteger")
+		low, high = instrument.PointsOf(*it.Min), instrument.PointsOf(*it.Max)
+	default:
+		low, high = scale.Low, scale.High
 	}
-	if v.Kind() != fhir.Num {
+	// A number that the instrument does not have is no answer to it, but may be anything.
+	if at, err := instrument.ParsePoints(v.Decimal()); err != nil || at.Cmp(low) < 0 || at.Cmp(high) > 0 {
 		return p.absent(to, n, "masked")
 	}
 	to = append(append(append(to, `{"`...), name...), `":`...)

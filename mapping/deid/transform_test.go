@@ -498,3 +498,23 @@ func TestWhatEndedAfterTheLastDayIsToldAsItStoodBefore(t *testing.T) {
 		}
 	}
 }
+
+// A number that an instrument does not have is none of its answers: somebody may have typed
+// another one into its place.
+func TestNoAnswerLeavesThatAnInstrumentDoesNotHave(t *testing.T) {
+	for name, v := range map[string]struct {
+		item string
+		told bool
+	}{
+		"a whole number of its range": {`{"linkId":"11","answer":[{"valueInteger":12}]}`, true},
+		"a whole number beyond it":    {`{"linkId":"11","answer":[{"valueInteger":19840202}]}`, false},
+		"a stated score of its range": {`{"linkId":"total","answer":[{"valueDecimal":31}]}`, true},
+		"a stated score beyond it":    {`{"linkId":"total","answer":[{"valueDecimal":19840202}]}`, false},
+	} {
+		in := `{"resourceType":"QuestionnaireResponse","id":"r","status":"completed","questionnaire":"https://rapport.example/fhir/Questionnaire/k10p","subject":{"reference":"Patient/p"},"authored":"2026-02-02","item":[` + v.item + `]}`
+		body := string(transformed(t, project(t, deid.Expert, "k"), parse(t, in)).Body())
+		if strings.Contains(body, "masked") == v.told {
+			t.Errorf("of %s leaves\n%s", name, body)
+		}
+	}
+}
