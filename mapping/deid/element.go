@@ -166,7 +166,8 @@ func (p *pass) quantity(to []byte, n fhir.Node) ([]byte, status) {
 }
 
 // reference appends a reference to what leaves too. Where it names what does not,
-// nothing is told, not even that there was something.
+// nothing is told, not even that there was something; nor where it names another person,
+// since of fewer people it is told who belongs to whom.
 func (p *pass) reference(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 	k, ok := n.Ref()
 	if !ok || r.to != nil && !slices.Contains(r.to, k.Type) {
@@ -180,7 +181,7 @@ func (p *pass) reference(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 	switch {
 	case k.Type == "Patient":
 		who, ok := p.Person(k)
-		if !ok {
+		if !ok || p.of == nil || who.Secret != p.of.Secret {
 			return to, nothing
 		}
 		id = p.pseudonym(who.Secret, k.Type)

@@ -499,6 +499,24 @@ func TestWhatEndedAfterTheLastDayIsToldAsItStoodBefore(t *testing.T) {
 	}
 }
 
+// Whoever comes with somebody is told by them too; that the two belong together is told of
+// fewer people than either alone.
+func TestNoResourceOfOnePersonNamesAnother(t *testing.T) {
+	d := project(t, deid.Expert, "k")
+	other := d.Key.Pseudonym(secret(fhir.Key{Type: "Patient", ID: "q"}), "Patient")
+	for name, in := range map[string]string{
+		"an appointment of two":                  `{"resourceType":"Appointment","id":"a","status":"noshow","start":"2026-02-02T09:00:00Z","end":"2026-02-02T10:00:00Z","participant":[{"status":"accepted","actor":{"reference":"Patient/p"}},{"status":"accepted","actor":{"reference":"Patient/q"}}]}`,
+		"a goal that another expressed":          `{"resourceType":"Goal","id":"g","lifecycleStatus":"active","description":{"text":"x"},"subject":{"reference":"Patient/p"},"expressedBy":{"reference":"Patient/q"}}`,
+		"a fact that another told":               `{"resourceType":"Observation","id":"o","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"44261-6"}]},"subject":{"reference":"Patient/p"},"performer":[{"reference":"Patient/q"}]}`,
+		"a treatment in which another took part": `{"resourceType":"Procedure","id":"pr","status":"completed","code":{"coding":[{"system":"http://snomed.info/sct","code":"228557008"}]},"subject":{"reference":"Patient/p"},"performer":[{"actor":{"reference":"Patient/q"}}]}`,
+	} {
+		out := transformed(t, d, parse(t, in))
+		if out.IsZero() || strings.Contains(string(out.Body()), other) {
+			t.Errorf("of %s leaves\n%s", name, out.Body())
+		}
+	}
+}
+
 // A number that an instrument does not have is none of its answers: somebody may have typed
 // another one into its place.
 func TestNoAnswerLeavesThatAnInstrumentDoesNotHave(t *testing.T) {

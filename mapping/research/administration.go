@@ -113,7 +113,9 @@ func (c *cohort) response(who int, r fhir.Resource) {
 	}
 	switch k, _ := n.Get("source").Ref(); k.Type {
 	case "Patient":
-		a.mode = "self"
+		if a.mode = "other"; k == c.people[who].key {
+			a.mode = "self"
+		}
 	case "Practitioner":
 		a.mode = "clinician"
 	default:
