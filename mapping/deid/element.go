@@ -46,12 +46,7 @@ func (p *pass) element(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 // keep appends a number, a boolean or one of the codes of the rule as it is.
 func (p *pass) keep(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 	switch n.Kind() {
-	case fhir.Num:
-		if r.codes != nil {
-			return to, nothing
-		}
-		return append(to, n.Raw()...), told
-	case fhir.True, fhir.False:
+	case fhir.Num, fhir.True, fhir.False:
 		if r.codes != nil {
 			return to, nothing
 		}
@@ -126,13 +121,15 @@ func (p *pass) concept(to []byte, n fhir.Node, r *rule) ([]byte, status) {
 }
 
 // coding appends system and code. Systems and codes are plain ASCII where they may
-// leave, since they are compared with lists, patterns and check digits.
+// leave, since they are compared with lists, patterns and check digits. What is known by
+// its form alone may be anything, and is counted whatever the rule says.
 func (p *pass) coding(to []byte, n fhir.Node, r *rule) ([]byte, bool) {
 	system, code := n.Get("system").Text(), n.Get("code").Text()
-	if !p.systems[system].has(code) {
+	known := p.systems[system]
+	if !known.has(code) {
 		return to, false
 	}
-	if !r.plain {
+	if !r.plain || known.check != nil {
 		var ok bool
 		if code, ok = p.common(p.said(r, system, code)); !ok {
 			return to, false

@@ -517,6 +517,33 @@ func TestNoResourceOfOnePersonNamesAnother(t *testing.T) {
 	}
 }
 
+// Codes that are not counted must be known one by one: of those that are known by their
+// form alone nobody knows how few have them.
+func TestOnlyListedCodesLeaveUncounted(t *testing.T) {
+	d := project(t, deid.Expert, "k", func(c *deid.Config) {
+		c.Code = func(s deid.Said) (string, bool) { return s.Code, s.Element == "Observation.code" }
+	})
+	for name, in := range map[string]string{
+		"a diagnosis as the kind of an observation": `{"resourceType":"Observation","id":"o","status":"final","category":[{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"F64.0"}]}],%s}`,
+		"a diagnosis as an interpretation":          `{"resourceType":"Observation","id":"o","status":"final","interpretation":[{"coding":[{"system":"http://snomed.info/sct","code":"424144002"}]}],%s}`,
+		"a number as a diagnosis's rank":            `{"resourceType":"EpisodeOfCare","id":"e","status":"active","patient":{"reference":"Patient/p"},"diagnosis":[{"condition":{"reference":"Condition/c"},"rank":19840202}]}`,
+	} {
+		if strings.Contains(in, "%s") {
+			in = fmt.Sprintf(in, `"subject":{"reference":"Patient/p"},"code":{"coding":[{"system":"http://loinc.org","code":"44261-6"}]}`)
+		}
+		r := parse(t, in)
+		if _, codes, _ := project(t, deid.Expert, "k").Tells(r); r.Type == "EpisodeOfCare" && len(codes) == 0 {
+			t.Errorf("%s is not counted", name)
+		}
+		out := string(transformed(t, d, r).Body())
+		for _, code := range []string{"F64.0", "424144002", "19840202"} {
+			if strings.Contains(out, code) {
+				t.Errorf("%s leaves uncounted:\n%s", name, out)
+			}
+		}
+	}
+}
+
 // A number that an instrument does not have is none of its answers: somebody may have typed
 // another one into its place.
 func TestNoAnswerLeavesThatAnInstrumentDoesNotHave(t *testing.T) {
