@@ -62,9 +62,16 @@ func (e *Exports) status(ctx context.Context, r *rest.Request, ids []string) (re
 	return rest.Response{Status: http.StatusAccepted, Header: h}, nil
 }
 
-// progress is told in less than 100 characters.
+// progress is told in less than 100 characters. How much was read tells, with what leaves of
+// it, how much was withheld.
 func (k *kept) progress() string {
 	switch {
+	case k.Grant.Treated && k.Phase == gathering && k.Step < len(k.Types) && len(k.Members) == 0:
+		return fmt.Sprintf("reading, at type %d of %d", k.Step+1, len(k.Types))
+	case k.Grant.Treated && k.Phase == gathering:
+		return "reading"
+	case k.Grant.Treated && k.Phase == treating:
+		return "preparing what leaves"
 	case k.Phase == gathering && k.Step < len(k.Types) && len(k.Members) == 0:
 		return fmt.Sprintf("%d resources read, at type %d of %d", k.Read, k.Step+1, len(k.Types))
 	case k.Phase == treating:

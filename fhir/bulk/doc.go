@@ -64,7 +64,7 @@
 // such an export under another act (fhir.Study) than that of identified data, so that no
 // slip here or in the composition root hands the one out for the other. Its lines are in
 // the order of the pseudonyms, its manifest holds the release's own time, and no id of
-// ours, the Group's neither.
+// ours, the Group's neither; while it is made nobody is told how much was read for it.
 //
 // Source: https://hl7.org/fhir/uv/bulkdata/STU3/export.html
 package bulk

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"rapport/fhir"
@@ -269,6 +270,16 @@ func (e *Exports) finish(ctx context.Context, gate fhir.Gate, k *kept) error {
 	if err := e.settled(k.ID); err != nil {
 		return err
 	}
+	// Files have their place as their number: those that nobody is told of come last.
+	slices.SortStableFunc(k.Files, func(a, b file) int {
+		switch {
+		case (a.Kind == raw) == (b.Kind == raw):
+			return 0
+		case a.Kind == raw:
+			return 1
+		}
+		return -1
+	})
 	for _, f := range k.Files {
 		if f.Kind == raw {
 			continue

@@ -173,6 +173,33 @@ func TestAGroupsReleaseDoesNotNameTheGroup(t *testing.T) {
 	}
 }
 
+// How much was read tells, with the release, how much was withheld, and of a Group's how many
+// agreed; so would the numbers of files that are left out.
+func TestAReleaseDoesNotTellHowMuchItWasMadeOf(t *testing.T) {
+	w := research(t, &masking{})
+	status := w.start("researcher", "GET $export")
+	told := map[string]bool{}
+	w.exports.CrashAt(func(string) error {
+		told[w.ask("researcher", "GET "+status, "").Header.Get("X-Progress")] = true
+		return nil
+	})
+	w.work()
+	for p := range told {
+		if p == "" || strings.ContainsAny(p, "0123456789") && !strings.HasPrefix(p, "reading, at type ") {
+			t.Errorf("while it runs it tells %q", p)
+		}
+	}
+	if len(told) < 3 {
+		t.Errorf("it tells %v", told)
+	}
+	m := w.manifest("researcher", status)
+	for n, f := range append(m.Output, m.Extension.Attachments...) {
+		if !strings.HasSuffix(f.URL, fmt.Sprintf("/%d", n)) {
+			t.Errorf("file %d is at %s", n, f.URL)
+		}
+	}
+}
+
 func TestAReleaseThatIsRefusedLeavesNothing(t *testing.T) {
 	for name, m := range map[string]*masking{
 		"by the survey":    {refuse: &fhir.Error{Code: fhir.BusinessRule, Detail: "The cohort differs by 1 to 10 people from an earlier one."}},
