@@ -15,7 +15,7 @@ var follows = map[string][]string{
 	"EpisodeOfCare":         {"Observation", "Flag", "Task"},              // of responses, when it begins or ends otherwise
 	"Encounter":             {"Procedure", "Observation", "Flag", "Task"}, // of its responses, when it moves
 	"ServiceRequest":        {"Task"},
-	"Task":                  {"Communication", "ServiceRequest"},
+	"Task":                  {"Communication", "ServiceRequest", "Task"}, // the referral that is agreed to stop
 }
 
 // Derive implements fhir.Tx. What follows is about the same patients as its

@@ -61,12 +61,8 @@ func (c *Courier) amend(ctx context.Context, to Partner, j job) error {
 	if err != nil || l.Begun.IsZero() && l.Delivered == 0 {
 		return err // nothing was ever sent
 	}
-	d := &delivery{Courier: c}
-	if err := d.load(ctx, j.Task); err != nil {
+	if err := c.hasTask(ctx, j.Task, "has changed"); err != nil {
 		return err
-	}
-	if len(d.Posted) > 0 && d.Posted["Task/"+j.Task].State == "" {
-		return &fhir.Error{Code: fhir.BusinessRule, Detail: "the partner has no Task of this referral, in which something has changed; tell its people, then drop the work"}
 	}
 	released, err := c.Release(ctx, org, []fhir.Resource{now})
 	if err != nil {
@@ -90,4 +86,17 @@ func (c *Courier) amend(ctx context.Context, to Partner, j job) error {
 		return err
 	}
 	return c.receipt(ctx, Amend, fhir.Head{Key: now.Key, Version: j.Version}, to)
+}
+
+// hasTask refuses to tell a partner in its Task of a referral what it got in single
+// creates of which none was the Task.
+func (c *Courier) hasTask(ctx context.Context, task, what string) error {
+	d := &delivery{Courier: c}
+	if err := d.load(ctx, task); err != nil {
+		return err
+	}
+	if len(d.Posted) > 0 && d.Posted["Task/"+task].State == "" {
+		return fhir.Errorf(fhir.BusinessRule, "", "the partner has no Task of this referral, which %s; tell its people, then drop the work", what)
+	}
+	return nil
 }

@@ -161,6 +161,8 @@ func (c *Courier) run(ctx context.Context, w fhir.Work) error {
 		return c.deliver(ctx, c.Partners[i], j)
 	case Amend:
 		return c.amend(ctx, c.Partners[i], j)
+	case Ask:
+		return c.ask(ctx, c.Partners[i], j)
 	case Withdraw:
 		return c.withdraw(ctx, c.Partners[i], j)
 	case Answer:

@@ -5,7 +5,8 @@
 //   - request.go: the ServiceRequest, in step with its Task.
 //   - follow.go: what a write of a Task sets going, in the write's transaction.
 //   - courier.go: takes work from the outbox and brings it to the partner.
-//   - deliver.go, withdraw.go: a referral, and its end by the one who sent it.
+//   - deliver.go, withdraw.go: a referral, and its end by the one who sent it. stop.go: by
+//     the one who has begun, when asked.
 //   - answer.go: status and output of the receiver's Task, back to the sender's.
 //   - gather.go: what belongs to a referral; the partner's Release decides what of it goes.
 //   - pack.go: a transaction Bundle that can be sent any number of times. message.go: the
@@ -62,6 +63,11 @@
 // A cancellation that crosses the beginning of the work wins: the sender's Task has
 // ended, and what has ended stays so. One that crosses its end does not, nor does the
 // end; both works are given up and name the state that they met, for people to settle.
+//
+// Whoever has begun is asked to stop by a Task of its own (code abort), since its answer may
+// be no. To accept it cancels the referral in the same transaction: two steps would leave a
+// receiver that agreed and went on. It goes without its reason where consent was withdrawn
+// since, as a cancellation does; and in the lane of the referral, behind its delivery.
 //
 // A ServiceRequest is written by its sender alone, in the transaction of the step that
 // moves it; where a partner takes the step, which may not read it, by the courier from a
@@ -154,6 +160,7 @@
 // day, a partner that keeps no identifiers may get one.
 //
 // Of what the sender changes in a Task that was sent, beside its status, the receiver is
-// told the priority, the restriction and that it is asked to stop (businessStatus 5.2).
-// A Task of its own with code abort is not here; whoever has begun can cancel.
+// told the priority, the restriction and that it is asked to stop (businessStatus 5.2). A
+// Task that asks to stop goes to partners that take a transaction and show us their Task;
+// the people of others are told by ours.
 package exchange

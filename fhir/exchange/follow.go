@@ -18,6 +18,7 @@ const Kind = "referral"
 const (
 	Deliver  = "deliver"  // bring a new referral to the partner that shall take it
 	Amend    = "amend"    // tell it what else was changed in the Task
+	Ask      = "ask"      // ask that partner to stop
 	Withdraw = "withdraw" // tell that partner that it is cancelled or was an error
 	Answer   = "answer"   // bring status and output back to the partner that sent it
 	Correct  = "correct"  // bring a later version of what a partner has
@@ -61,6 +62,9 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 	before, again, err := versionBefore(ctx, tx, w)
 	if err != nil {
 		return err
+	}
+	if asksToStop(before) || asksToStop(w.Resource.Root()) && !isReferral(before) {
+		return f.stop(ctx, tx, w, before, again)
 	}
 	if w.Effect == fhir.Removed {
 		return f.ends(ctx, tx, before)
@@ -123,7 +127,7 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 	if p.from == nil && from != status && (from != "" || status == "requested") {
 		later, err := keepRequest(ctx, tx, w, side)
 		if err == nil && later && p.to != nil {
-			err = f.enqueue(ctx, tx, Settle, w.Head, p.to.Name)
+			err = f.enqueue(ctx, tx, Settle, w.Head, w.ID, p.to.Name)
 		}
 		if err != nil {
 			return err
@@ -134,7 +138,7 @@ func (f Referrals) Follow(ctx context.Context, tx fhir.Tx, w fhir.Written) error
 		do, to = Amend, p.to
 	}
 	if do != "" {
-		return f.enqueue(ctx, tx, do, w.Head, to.Name)
+		return f.enqueue(ctx, tx, do, w.Head, w.ID, to.Name)
 	}
 	return nil
 }
@@ -276,7 +280,8 @@ func (f Referrals) wake() {
 	}
 }
 
-func (f Referrals) enqueue(ctx context.Context, tx fhir.Tx, do string, task fhir.Head, partner string) error {
+// enqueue notes work that a Task sets going, in the lane of the referral that it is about.
+func (f Referrals) enqueue(ctx context.Context, tx fhir.Tx, do string, task fhir.Head, referral, partner string) error {
 	body, err := json.Marshal(job{Do: do, Task: task.ID, Version: task.Version, Partner: partner})
 	if err != nil {
 		return fmt.Errorf("encode work: %w", err)
@@ -288,6 +293,6 @@ func (f Referrals) enqueue(ctx context.Context, tx fhir.Tx, do string, task fhir
 	}
 	return tx.Enqueue(ctx, fhir.Work{
 		ID:   fmt.Sprintf("%s/%s@%d", do, task.ID, task.Version),
-		Lane: "task/" + task.ID, Kind: Kind, Body: body,
+		Lane: "task/" + referral, Kind: Kind, Body: body,
 	})
 }

@@ -183,13 +183,16 @@ func TestWhatTheSenderChangesInATaskReachesTheReceiver(t *testing.T) {
 	}
 }
 
+// denies is a Consent by which nothing of the client goes out.
+const denies = `{"resourceType":"Consent","id":"c1","status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},` +
+	`"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"IDSCL"}]}],"patient":{"reference":"Patient/p1"},"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]},"provision":{"type":"deny"}}`
+
 // What consent keeps back of it is a person's to tell: nobody takes it for told.
 func TestAChangeThatConsentKeepsBackIsGivenUpAloud(t *testing.T) {
 	w, _ := joined(t, newParts(t))
 	task := w.clinic.referral("1", "requested")
 	w.settle()
-	w.clinic.put(`{"resourceType":"Consent","id":"c1","status":"active","scope":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}]},` +
-		`"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"IDSCL"}]}],"patient":{"reference":"Patient/p1"},"policyRule":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"OPTOUT"}]},"provision":{"type":"deny"}}`)
+	w.clinic.put(denies)
 	if status, why := w.clinic.rewrite(task, map[string]string{"priority": `"stat"`}); status != http.StatusOK {
 		t.Fatalf("%d %s", status, why)
 	}

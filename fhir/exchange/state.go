@@ -18,12 +18,15 @@ const (
 	Either = Sender | Receiver
 )
 
-// transitions is the state machine of a referral Task: from → to → who. What is
+// machine says from which status a Task may come to which, and by whose act. What is
 // not in it is refused. "" is a Task that does not exist yet.
+type machine map[string]map[string]Side
+
+// transitions is that of a referral's Task.
 //
 // Source: Gravity SDOH Clinical Care, «Referral workflow» (Task states), and
 // HL7 FHIR Clinical Order Workflows, Task coordination.
-var transitions = map[string]map[string]Side{
+var transitions = machine{
 	"":                 {"draft": Sender, "requested": Sender},
 	"draft":            {"requested": Sender, "cancelled": Sender, "entered-in-error": Sender},
 	"requested":        {"accepted": Receiver, "rejected": Receiver, "cancelled": Either, "entered-in-error": Sender},
@@ -37,31 +40,35 @@ var transitions = map[string]map[string]Side{
 	"entered-in-error": {},
 }
 
-// Check says whether a Task may go from one status to another by an act of one of
-// the sides given. Staying is always allowed: other elements may change. An
+// Check says whether a referral's Task may go from one status to another by an act of one
+// of the sides given. Staying is always allowed: other elements may change. An
 // illegal step is a [fhir.BusinessRule] that names the legal ones.
-func Check(from, to string, by Side) error {
+func Check(from, to string, by Side) error { return transitions.check(from, to, by) }
+
+func (m machine) check(from, to string, by Side) error {
 	if from == to && from != "" {
 		return nil
 	}
-	next, known := transitions[from]
+	next, known := m[from]
 	if known && next[to]&by != 0 {
 		return nil
 	}
-	legal := Next(from, by)
+	legal := m.next(from, by)
 	switch {
 	case from == "":
-		return fhir.Errorf(fhir.BusinessRule, "Task.status", "A referral's Task begins as %s.", strings.Join(legal, " or "))
+		return fhir.Errorf(fhir.BusinessRule, "Task.status", "This Task begins as %s.", strings.Join(legal, " or "))
 	case len(legal) == 0:
-		return fhir.Errorf(fhir.BusinessRule, "Task.status", "A Task that is %s is at its end. A new Task for the same ServiceRequest starts anew.", from)
+		return fhir.Errorf(fhir.BusinessRule, "Task.status", "A Task that is %s is at its end. A new Task starts anew.", from)
 	}
 	return fhir.Errorf(fhir.BusinessRule, "Task.status", "A Task that is %s can become %s.", from, strings.Join(legal, ", "))
 }
 
-// Next returns the statuses that a Task in one of them may go to by an act of one
-// of the sides given, sorted.
-func Next(from string, by Side) (legal []string) {
-	for s, side := range transitions[from] {
+// Next returns the statuses that a referral's Task in one of them may go to by an act of
+// one of the sides given, sorted.
+func Next(from string, by Side) []string { return transitions.next(from, by) }
+
+func (m machine) next(from string, by Side) (legal []string) {
+	for s, side := range m[from] {
 		if side&by != 0 {
 			legal = append(legal, s)
 		}
