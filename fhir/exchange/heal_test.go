@@ -24,15 +24,15 @@ var statuses = []string{"draft", "requested", "accepted", "rejected", "in-progre
 
 // figures are what a check went through.
 type figures struct {
-	runs, acts, steps, corrections, deleted         int
+	runs, acts, steps, stops, corrections, deleted  int
 	requests, lost, unheard, repeated, late, deaths int
 	arrived, crossed                                int
 }
 
 func (f figures) String() string {
-	return fmt.Sprintf("%d runs, %d acts (%d steps of Tasks, %d corrections, %d deletions); of %d requests %d were lost, of %d the answer, %d came twice, %d late and out of order; "+
+	return fmt.Sprintf("%d runs, %d acts (%d steps of Tasks, %d requests to stop, %d corrections, %d deletions); of %d requests %d were lost, of %d the answer, %d came twice, %d late and out of order; "+
 		"%d times a courier's process ended; %d referrals arrived, of %d a cancellation crossed the end and was flagged on both sides",
-		f.runs, f.acts, f.steps, f.corrections, f.deleted, f.requests, f.lost, f.unheard, f.repeated, f.late, f.deaths, f.arrived, f.crossed)
+		f.runs, f.acts, f.steps, f.stops, f.corrections, f.deleted, f.requests, f.lost, f.unheard, f.repeated, f.late, f.deaths, f.arrived, f.crossed)
 }
 
 func TestBothSidesAgreeOnceTheWireIsWholeAgain(t *testing.T) {
@@ -89,6 +89,7 @@ func TestBothSidesAgreeOnceTheWireIsWholeAgain(t *testing.T) {
 			ours := w.clinic.get(task.String())
 			copies := w.copyOf(task)
 			f.arrived += len(copies)
+			answered(rt, w, task)
 			upToDate(rt, w, ours, copies)
 			if agree(rt, w, ours, copies) {
 				f.crossed++
@@ -100,7 +101,7 @@ func TestBothSidesAgreeOnceTheWireIsWholeAgain(t *testing.T) {
 		once(rt, w.clinic, w.hospital.base)
 	})
 	t.Log(f)
-	if f.arrived == 0 || f.corrections*f.deleted == 0 || f.lost*f.unheard*f.repeated*f.late*f.deaths == 0 {
+	if f.arrived == 0 || f.stops*f.corrections*f.deleted == 0 || f.lost*f.unheard*f.repeated*f.late*f.deaths == 0 {
 		t.Error("something of it never happened")
 	}
 }
@@ -121,7 +122,7 @@ func run(rt *rapid.T, s *side, f *figures) {
 
 // act does one thing that a person may do.
 func act(rt *rapid.T, w *world, tasks *[]fhir.Key, f *figures) {
-	switch rapid.SampledFrom([]string{"hospital", "refer", "clinic", "correct", "hospital", "schedule", "report", "note", "delete"}).Draw(rt, "act") {
+	switch rapid.SampledFrom([]string{"hospital", "refer", "clinic", "correct", "hospital", "schedule", "report", "note", "delete", "stop", "answer"}).Draw(rt, "act") {
 	case "refer":
 		if n := len(*tasks); n < 3 {
 			*tasks = append(*tasks, w.clinic.referral(fmt.Sprint(n), rapid.SampledFrom([]string{"draft", "requested", "requested"}).Draw(rt, "begins")))
@@ -143,6 +144,19 @@ func act(rt *rapid.T, w *world, tasks *[]fhir.Key, f *figures) {
 				rt.Fatalf("%d %s", a.Status, a.Body)
 			}
 			f.steps++
+		}
+	case "stop":
+		task := rapid.SampledFrom(*tasks).Draw(rt, "task")
+		if stop := "stop-" + task.ID; slices.Contains([]string{"requested", "accepted", "in-progress", "on-hold"}, w.clinic.status(task)) && w.clinic.get("Task/"+stop).IsZero() {
+			w.clinic.put(asksToStop(stop, task))
+			f.stops++
+		}
+	case "answer":
+		for _, r := range w.hospital.find("Task", "code", "abort") {
+			if r.Root().Get("status").Text() == "requested" {
+				answer(rt, w.hospital, r)
+				break
+			}
 		}
 	case "correct":
 		if len(*tasks) > 0 {
@@ -218,6 +232,35 @@ func try(rt *rapid.T, s *side, task fhir.Key, by exchange.Side) {
 	}
 	if a.Status != want {
 		rt.Fatalf("%s: %s to %s: %d %s", s.name, from, to, a.Status, a.Body)
+	}
+}
+
+// answer says yes or no to a request to stop.
+func answer(rt *rapid.T, s *side, stop fhir.Resource) {
+	status, want := rapid.SampledFrom([]string{"accepted", "rejected"}).Draw(rt, "answer"), http.StatusOK
+	focus, _ := stop.Root().Get("focus").Ref()
+	if is := s.status(focus); status == "accepted" && is != "cancelled" && exchange.Check(is, "cancelled", exchange.Receiver) != nil {
+		want = http.StatusUnprocessableEntity
+	}
+	if a := s.step(stop.Key, status, ""); a.Status != want {
+		rt.Fatalf("%s to stop what is %s: %d %s", status, s.status(focus), a.Status, a.Body)
+	}
+}
+
+// answered holds a request to stop against its copy; where the referral never arrived, a
+// person was told.
+func answered(rt *rapid.T, w *world, task fhir.Key) {
+	stop := w.clinic.get("Task/stop-" + task.ID)
+	if stop.IsZero() {
+		return
+	}
+	copies := w.copyOf(stop.Key)
+	given := func(x fhir.Work) bool { return strings.HasPrefix(x.ID, exchange.Ask+"/"+stop.ID+"@") }
+	if len(copies) == 0 && len(w.copyOf(task)) == 0 && slices.ContainsFunc(w.clinic.works(true), given) {
+		return
+	}
+	if ours := stop.Root().Get("status").Text(); len(copies) != 1 || copies[0].Root().Get("status").Text() != ours {
+		rt.Fatalf("%s is %s, and %d copies: %v; dead: %+v %+v", stop.Key, ours, len(copies), copies, w.clinic.works(true), w.hospital.works(true))
 	}
 }
 
