@@ -1,6 +1,7 @@
 package research
 
 import (
+	"cmp"
 	"encoding/json"
 	"html/template"
 	"io"
@@ -128,7 +129,8 @@ func (r *Release) diversity() diversity {
 }
 
 // countTables are those of the people by what is told of them and by their first
-// band of each instrument.
+// band of each instrument. Each is of all people, so that none is missing in one whom
+// another counts.
 func (r *Release) countTables() (out []countsOut) {
 	type two struct{ row, col string }
 	people := func(title string, of func(*person) (string, string)) {
@@ -157,18 +159,23 @@ func (r *Release) countTables() (out []countsOut) {
 		for _, b := range total.Bands {
 			bands = append(bands, b.Slug)
 		}
-		bands = append(bands, "no total")
-		cells, genders := map[two]int{}, []string{}
-		for _, a := range r.cohort.given {
-			p := r.cohort.people[a.who]
-			if a.in != in || a.number != 1 || !p.in {
+		bands = append(bands, "no total", "never answered")
+		first := map[int]string{}
+		for _, a := range r.cohort.given { // in the order of time
+			if _, later := first[a.who]; later || a.in != in {
 				continue
 			}
-			band := "no total"
+			first[a.who] = "no total"
 			if t := a.score.Total(); t.Band != nil {
-				band = t.Band.Slug
+				first[a.who] = t.Band.Slug
 			}
-			g := orNotTold(p.told.Gender)
+		}
+		cells, genders := map[two]int{}, []string{}
+		for who, p := range r.cohort.people {
+			if !p.in {
+				continue
+			}
+			band, g := cmp.Or(first[who], "never answered"), orNotTold(p.told.Gender)
 			cells[two{band, g}]++
 			genders = append(genders, g)
 		}
