@@ -29,7 +29,7 @@
 // Neither tells a time of day, which would be alike in the exports of two projects; nor a
 // date of a person without any baseline, in their year of birth or before, 89 years before
 // the last day that is told or more, or after that day. A resource all of whose dates lie
-// after it does not leave, nor does one that began after it; one that ended after it is told
+// after it does not leave, also if they are not told (issued), nor does one that began after it; one that ended after it is told
 // as it stood before: rules name the dates by which it began and ended.
 //
 // # Limits

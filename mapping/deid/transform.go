@@ -144,7 +144,31 @@ func (p *pass) write(out []byte, r fhir.Resource) ([]byte, bool) {
 	out = append(out, `",`...)
 	out = append(out, released...)
 	out, s := p.members(out, root, rules, 1)
-	return append(out, '}'), s != nothing && (p.dates == 0 || p.after < p.dates)
+	late := p.after > 0 && p.after == p.dates || p.dates == 0 && r.Type != "Patient" && p.late(root)
+	return append(out, '}'), s != nothing && !late
+}
+
+// late reports whether a date, in elements that are not told, lies after the last day that
+// is told: how many resources there are without any date would tell of that time.
+func (p *pass) late(n fhir.Node) bool {
+	if p.of == nil {
+		return false
+	}
+	if n.Kind() == fhir.Str {
+		day, ok := Day(n.Text())
+		return ok && p.of.After(day)
+	}
+	for name, m := range n.Members() {
+		if name == "meta" {
+			continue
+		}
+		for x := range m.Elements() {
+			if p.late(x) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // standing finds out how a resource stood on the last day that is told of its person;

@@ -563,3 +563,33 @@ func TestNoAnswerLeavesThatAnInstrumentDoesNotHave(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatHasNoDateThatIsToldIsStillOfItsDay(t *testing.T) {
+	const fact = `{"resourceType":"Observation","id":"o","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"44261-6"}]},"subject":{"reference":"Patient/p"}%s}`
+	for _, profile := range []string{deid.Expert, deid.SafeHarbor} {
+		d := project(t, profile, "k", as(func(p *deid.Person) { p.Horizon = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC) }))
+		for rest, left := range map[string]bool{
+			`,"effectiveInstant":"2026-05-30T09:00:00Z"`:                        true,
+			`,"effectiveInstant":"2026-06-02T09:00:00Z"`:                        false,
+			`,"issued":"2026-05-30T09:00:00Z"`:                                  true,
+			`,"issued":"2026-06-02T09:00:00Z"`:                                  false,
+			`,"effectiveTiming":{"event":["2026-06-02T09:00:00Z"]}`:             false,
+			`,"effectiveDateTime":"2026-05-30","issued":"2026-06-02T09:00:00Z"`: true,
+			``: true,
+		} {
+			out := transformed(t, d, parse(t, fmt.Sprintf(fact, rest)))
+			if out.IsZero() == left {
+				t.Errorf("%s: of %s leaves %s", profile, rest, out.Body())
+			}
+			if left && strings.Contains(rest, "Instant") && !strings.Contains(string(out.Body()), "effectiveInstant") {
+				t.Errorf("%s: %s is not told in %s", profile, rest, out.Body())
+			}
+			if !out.IsZero() {
+				valid(t, validator(), out)
+			}
+		}
+		if out := transformed(t, d, parse(t, `{"resourceType":"Patient","id":"p","deceasedDateTime":"2026-06-02"}`)); out.IsZero() {
+			t.Errorf("%s: a person does not leave who died later", profile)
+		}
+	}
+}

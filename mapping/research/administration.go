@@ -232,7 +232,7 @@ func (c *cohort) observation(who int, r fhir.Resource) {
 		return
 	}
 	c.take(&administration{
-		who: who, key: r.Key, in: in, at: momentOf(n.Get("effectiveDateTime").Text()), score: score, mode: informant(n),
+		who: who, key: r.Key, in: in, at: momentOf(cmp.Or(n.Get("effectiveDateTime").Text(), n.Get("effectiveInstant").Text())), score: score, mode: informant(n),
 		encounter: ref(n.Get("encounter"), "Encounter"), episode: ref(extensionAt(n, episodeURL).Get("valueReference"), "EpisodeOfCare"),
 		author: ref(n.Get("performer").Index(0), "Practitioner"), change: changeIn(n),
 	})
