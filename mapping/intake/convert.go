@@ -75,37 +75,3 @@ func unplaced(err error) error {
 	}
 	return out
 }
-
-// shifts are the kinds whose records can come to stand as another type: a session as
-// Encounter or Appointment, a response as QuestionnaireResponse or Observation.
-var shifts = map[string]bool{"session": true, "response": true}
-
-// withdraw deletes what an earlier version of a record gave and this one does not:
-// the Encounter of a session that turns out to have been cancelled. Nothing is
-// looked for where the record is as it was; where it is new only the one resource
-// that may have stood for it in its place.
-func (r *run) withdraw(ctx context.Context, tx fhir.Tx, native practice.Record, rs []fhir.Resource, es []fhir.Effect, out *effects) ([]fhir.Written, error) {
-	fresh, same := es[0] == fhir.Created, true
-	for _, e := range es {
-		same = same && e != fhir.Created && e != fhir.Updated
-	}
-	if same || fresh && !shifts[native.Kind()] {
-		return nil, nil
-	}
-	var gone []fhir.Written
-	for i, k := range r.Mapper.Superseded(native, rs) {
-		w, err := tx.As(fhir.Act{Interaction: fhir.Delete, Type: k.Type, ID: k.ID}).Delete(ctx, k, fhir.Condition{})
-		switch {
-		case err != nil:
-			return nil, err
-		case w.Effect == fhir.Removed:
-			gone = append(gone, w)
-			if err := r.follow(ctx, tx, w, out); err != nil {
-				return nil, err
-			}
-		case fresh && i == 0:
-			return nil, nil
-		}
-	}
-	return gone, nil
-}

@@ -10,7 +10,7 @@
 //   - spill.go, pack.go: what does not stay in memory.
 //   - order.go: responses in the order of time.
 //   - takeback.go, part.go: rows that take back what was told, whole or in part.
-//   - convert.go: from a record to resources, and what a changed record no longer gives.
+//   - convert.go: from a record to resources; withdraw.go: what it no longer gives.
 //   - keep.go: what rows of other tables put into a record, and this upload does not hold.
 //   - store.go, follow.go, provenance.go, questionnaire.go: batches, and what goes with them.
 //   - dangling.go, summary.go: what the run refers to and does not hold; the report.
@@ -63,7 +63,10 @@
 // looks like a table that was exported empty.
 //
 // A resource that a record no longer gives is deleted with the change that says
-// so; its versions stay in the history.
+// so; its versions stay in the history. A row that leaves out a technique or a phase
+// changes nothing else, so this is looked for also where all that it gives is as it was:
+// for those rows of a transaction together, since a look for each is thirty records of
+// the audit a session.
 //
 // A row that is taken back takes with it the records that it gave, their parts and
 // what followed from them; of a record that it only went into, what it put there. What

@@ -141,8 +141,16 @@ func (t *memoryTx) Derive(ctx context.Context, _ fhir.Head, rs ...fhir.Resource)
 	return out, nil
 }
 
-// Search finds by type alone: what a Deriver asks for is filtered by itself.
+// Search finds by ids alone: what a Deriver asks for is not found.
 func (t *memoryTx) Search(_ context.Context, q fhir.Query) (s fhir.Set, err error) {
+	if t.act.Interaction != fhir.SearchType || t.act.Type != q.Type || len(q.Where) != 1 || q.Where[0].Kind != fhir.Special {
+		return s, nil
+	}
+	for _, o := range q.Where[0].Any {
+		if r, ok := t.now[fhir.Key{Type: q.Type, ID: o.Code}]; ok {
+			s.Entries = append(s.Entries, fhir.Entry{Head: fhir.Head{Key: r.Key}, Mode: fhir.Match, Resource: r})
+		}
+	}
 	return s, nil
 }
 

@@ -12,24 +12,32 @@ import (
 )
 
 // keeps refuses a record that would lose what rows of other tables put into it by an
-// earlier upload, unless rows of this one take it back. now is what it gives, was are
-// the writes that went over what it gave.
-func (r *run) keeps(ctx context.Context, tx fhir.Tx, u *unit, i int, now []fhir.Resource, was []fhir.Written) error {
-	rec := u.records[i]
-	joins := u.table.Joins(rec.Kind)
-	if len(joins) == 0 || len(was) == 0 {
+// earlier upload, unless rows of this one take it back. gone is what was withdrawn.
+func (r *run) keeps(ctx context.Context, tx fhir.Tx, g given, gone []fhir.Resource) error {
+	rec, now := g.u.records[g.i], g.out.gave[g.i]
+	joins := g.u.table.Joins(rec.Kind)
+	if len(joins) == 0 {
 		return nil
 	}
 	var before []fhir.Resource
-	for _, w := range was {
-		old, err := tx.As(fhir.Act{Interaction: fhir.VRead, Type: w.Type, ID: w.ID}).ReadVersion(ctx, w.Key, w.Version-1)
-		if err != nil {
+	for _, w := range g.ws {
+		switch w.Effect {
+		case fhir.Unchanged:
+			before = append(before, w.Resource)
+		case fhir.Updated:
+			old, err := tx.As(fhir.Act{Interaction: fhir.VRead, Type: w.Type, ID: w.ID}).ReadVersion(ctx, w.Key, w.Version-1)
+			if err != nil {
+				return err
+			}
+			before = append(before, old)
+		}
+	}
+	before = append(before, gone...)
+	for n := range before {
+		var err error
+		if before[n], _, _, err = r.untied(before[n]); err != nil {
 			return err
 		}
-		if old, _, _, err = r.untied(old); err != nil {
-			return err
-		}
-		before = append(before, old)
 	}
 	for _, j := range joins {
 		var lost bool

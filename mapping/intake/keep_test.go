@@ -168,6 +168,10 @@ func TestAListIsNotEmptiedByATableWithoutRows(t *testing.T) {
 			then:  func(t *testing.T, dir string) { header(t, dir, "plan-phases.csv") },
 			want:  "plans.csv:2: quarantined: /phases: what is stored has rows of plan-phases.csv that this upload does not hold",
 		},
+		"all phases are left out of a plan that is as it was": {
+			then: func(t *testing.T, dir string) { header(t, dir, "plan-phases.csv") },
+			want: "plans.csv:2: quarantined: /phases: what is stored has rows of plan-phases.csv that this upload does not hold",
+		},
 		"the table of the goals is a header": {
 			then: func(t *testing.T, dir string) { header(t, dir, "plan-goals.csv") },
 			want: "plans.csv:13: quarantined: /goals: what is stored has rows of plan-goals.csv",

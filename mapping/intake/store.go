@@ -104,12 +104,16 @@ func (r *run) store(ctx context.Context, units []*unit) error {
 		err = r.Gate.Update(ctx, fhir.Act{Interaction: fhir.Transaction}, func(tx fhir.Tx) error {
 			done, from = make([]effects, len(units)), &origin{}
 			asked = r.asked.begin()
+			var same []given
 			for i, u := range units {
-				es, err := r.put(ctx, tx, u, from, asked)
+				as, err := r.put(ctx, tx, u, &done[i], from, asked)
 				if err != nil {
 					return err
 				}
-				done[i] = es
+				same = append(same, as...)
+			}
+			if err := r.withdraw(ctx, tx, same, from); err != nil {
+				return err
 			}
 			return from.put(ctx, tx, r)
 		})
@@ -125,80 +129,68 @@ func (r *run) store(ctx context.Context, units []*unit) error {
 	}
 	r.asked.commit(asked, r)
 	for i, u := range units {
-		r.stored(u, done[i])
+		r.committed(u, done[i])
 	}
 	return nil
 }
 
-// put writes one unit's resources.
-func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, from *origin, asked *asking) (effects, error) {
-	out := effects{of: make([][]fhir.Effect, len(u.records)), gone: make([][]fhir.Key, len(u.records))}
+// put writes one unit's resources and returns the records that are as they were.
+func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, out *effects, from *origin, asked *asking) (same []given, _ error) {
+	out.of, out.gone = make([][]fhir.Effect, len(u.records)), make([][]fhir.Key, len(u.records))
 	for i := range u.records {
 		rs := u.fhir[i]
 		if instead, err := r.Mapper.Mistaken(ctx, tx, u.native[i], rs); err != nil {
-			return effects{}, err
+			return nil, err
 		} else if instead != nil {
 			if err := r.check(ctx, instead); err != nil {
-				return effects{}, err
+				return nil, err
 			}
 			rs = instead
 		}
 		out.gave = append(out.gave, rs)
-		var before []fhir.Written // what is written over or deleted
+		g := given{u: u, i: i, out: out}
 		for _, res := range rs {
 			if err := asked.put(ctx, tx, r, res); err != nil {
-				return effects{}, err
+				return nil, err
 			}
 			res, _, err := r.Mapper.UnderWay(ctx, tx, u.native[i], res)
 			if err != nil {
-				return effects{}, err
+				return nil, err
 			}
 			w, err := tx.As(fhir.Act{Interaction: fhir.Update, Type: res.Type, ID: res.ID}).Put(ctx, res, fhir.Condition{SkipUnchanged: true})
 			if err != nil {
-				return effects{}, err
+				return nil, err
 			}
-			out.of[i] = append(out.of[i], w.Effect)
+			g.ws, out.of[i] = append(g.ws, w), append(out.of[i], w.Effect)
 			if w.Effect != fhir.Created && w.Effect != fhir.Updated {
 				continue
 			}
-			if w.Effect == fhir.Updated {
-				before = append(before, w)
-			}
 			from.target(res.Key)
-			if err := r.follow(ctx, tx, w, &out); err != nil {
-				return effects{}, err
+			if err := r.follow(ctx, tx, w, out); err != nil {
+				return nil, err
 			}
 		}
-		gone, err := r.withdraw(ctx, tx, u.native[i], rs, out.of[i], &out)
-		if err != nil {
-			return effects{}, err
-		}
-		for _, w := range gone {
-			out.gone[i] = append(out.gone[i], w.Key)
-			from.target(w.Key)
-		}
-		if err := r.keeps(ctx, tx, u, i, rs, append(before, gone...)); err != nil {
-			return effects{}, err
+		if g.same() {
+			same = append(same, g)
+		} else if err := r.settled(ctx, tx, g, from); err != nil {
+			return nil, err
 		}
 	}
 	for _, ref := range u.gone {
-		gone, err := r.retract(ctx, tx, ref, &out)
+		gone, err := r.retract(ctx, tx, ref, out)
 		if err != nil {
-			return effects{}, err
+			return nil, err
 		}
 		out.back = append(out.back, gone)
 		for _, g := range gone {
 			from.target(g.Key)
 		}
 	}
-	if err := r.alone(ctx, tx, u.gone, out.back); err != nil {
-		return effects{}, err
-	}
-	return out, nil
+	return same, r.alone(ctx, tx, u.gone, out.back)
 }
 
-// stored counts a unit that is committed.
-func (r *run) stored(u *unit, es effects) {
+// committed counts a unit that is.
+func (r *run) committed(u *unit, es effects) {
 	row := Unchanged
 	r.counted(es)
 	for i, gone := range es.back {
