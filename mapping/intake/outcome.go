@@ -2,6 +2,7 @@ package intake
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -124,4 +125,17 @@ func (r *run) unknownFiles() {
 		slices.Sort(names)
 		r.fail(site.Place{File: f, Line: 1}, Rejected, fmt.Sprintf("the site mapping %s has no table of this name; it has %s", r.Site.Name, strings.Join(names, ", ")))
 	}
+}
+
+// skipped returns what was handed over and is no table by its ending. What is one by its
+// name, and the only one of it, is rejected: its rows would be missed by nobody else.
+func (r *run) skipped() []string {
+	return slices.DeleteFunc(slices.Clone(r.Source.Skipped()), func(f string) bool {
+		t := r.Site.Table(strings.TrimSuffix(f, path.Ext(f)))
+		if t == nil || r.files[t.Name] != "" || r.Only != nil {
+			return false
+		}
+		r.fail(site.Place{File: f, Line: 1}, Rejected, fmt.Sprintf("has the name of the table %s and not the ending of one, so none of its rows was read; call it %s.csv", t.Name, t.Name))
+		return true
+	})
 }

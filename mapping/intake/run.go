@@ -140,7 +140,7 @@ func (r *run) all(ctx context.Context) error {
 	if r.Site.Times && r.Site.Zone == nil {
 		r.note("the site file says timezone: unknown, so times of day were left out and only dates written; name the zone in a site file that extends this one")
 	}
-	if s := r.Source.Skipped(); len(s) > 0 {
+	if s := r.skipped(); len(s) > 0 {
 		r.note("not read, since they are no CSV files: %s", strings.Join(s, ", "))
 	}
 	return nil

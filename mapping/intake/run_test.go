@@ -259,6 +259,27 @@ func TestAHeaderThatIsNotTheDeclaredOneIsToldOnceAndKeepsTheOtherTables(t *testi
 	}
 }
 
+func TestATableWithAnotherEndingIsRejectedAndToldWhichOneIsWanted(t *testing.T) {
+	dir := practiceWith(t)
+	for was, is := range map[string]string{"responses.csv": "responses.txt", "consents.csv": "Consents.csv.bak"} {
+		if err := os.Rename(filepath.Join(dir, was), filepath.Join(dir, is)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"README.txt", "clients.txt"} { // the table of the clients is there besides
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum := imported(t, newMemory(), "practice-csv", dir, "")
+	same(t, failures(sum), `
+Consents.csv.bak:1: rejected: has the name of the table consents and not the ending of one, so none of its rows was read; call it consents.csv
+responses.txt:1: rejected: has the name of the table responses and not the ending of one, so none of its rows was read; call it responses.csv`)
+	if notes := strings.Join(sum.Notes, "\n"); notes != "not read, since they are no CSV files: README.txt, clients.txt" {
+		t.Errorf("%q", notes)
+	}
+}
+
 func TestAFirstLineThatIsAPersonsRecordIsNotRepeated(t *testing.T) {
 	sum := imported(t, newMemory(), "practice-csv", practiceWith(t, "clients.csv",
 		"organisation,client,family,given,birth_date,birth_date_accuracy,gender,language,email,phone,postal_code,city,country,state\n", ""), "")
