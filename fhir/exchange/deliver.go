@@ -114,6 +114,9 @@ func (c *Courier) send(ctx context.Context, to Partner, way Way, known capabilit
 		if theirs, err = c.arrived(ctx, to, known, p, task.ID, l); err != nil || theirs != "" {
 			return theirs, err
 		}
+		if err := c.leave(ctx, to, known, p); err != nil {
+			return "", err
+		}
 	}
 	now := c.Clock()
 	if err := c.note(ctx, task.ID, func(l *ledger) { l.Partner, l.Begun = to.Name, now }); err != nil {
@@ -154,6 +157,28 @@ func (p *pack) keep(known capability) {
 		delete(p.in, r.Key)
 		return true
 	})
+}
+
+// leave leaves out what a partner that does not create under a condition has by another
+// referral of the client already: what refers to it refers to that.
+func (c *Courier) leave(ctx context.Context, to Partner, known capability, p *pack) error {
+	var left []fhir.Resource
+	for _, r := range p.sent {
+		if t := known.Types[r.Type]; !t.Once && t.by("identifier") && r.Type != "Task" {
+			found, _, err := c.Channel.Look(ctx, to, r.Type, identified(p.identifier(r)))
+			if err != nil {
+				return err
+			}
+			if len(found) > 0 {
+				p.home[r.Key] = found[0].Key
+				delete(p.in, r.Key)
+				continue
+			}
+		}
+		left = append(left, r)
+	}
+	p.sent = left
+	return nil
 }
 
 // arrived looks for a package that was sent and of which it is not known whether it

@@ -155,8 +155,9 @@
 // A Task that was sent, and what it asks for, are deleted only when it has ended. While the
 // ServiceRequest of a referral is deleted or an error, its note is not made again.
 //
-// A partner that takes transactions and declares no conditional create has twice what
-// two referrals of a client carry. Of two notes that say the same and are lost on the same
+// A partner that takes transactions and declares no conditional create is looked at first;
+// two referrals of a client that go at the same moment may bring twice what both carry, and
+// so may any two where its statement is not asked for (delivery: transaction). Of two notes that say the same and are lost on the same
 // day, a partner that keeps no identifiers may get one.
 //
 // Of what the sender changes in a Task that was sent, beside its status, the receiver is
