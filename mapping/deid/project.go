@@ -110,5 +110,6 @@ func Day(date string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// Days counts the days from one day to another.
-func Days(from, to time.Time) int { return int(to.Sub(from) / (24 * time.Hour)) }
+// Days counts the days from one day to another, also where a year was mistyped: a
+// [time.Duration] reaches 292 years.
+func Days(from, to time.Time) int { return int((to.Unix() - from.Unix()) / (24 * 60 * 60)) }

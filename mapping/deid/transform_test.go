@@ -593,3 +593,16 @@ func TestWhatHasNoDateThatIsToldIsStillOfItsDay(t *testing.T) {
 		}
 	}
 }
+
+// A year that was mistyped lies further back than a time.Duration reaches.
+func TestDaysAreCountedAcrossAnyNumberOfYears(t *testing.T) {
+	for from, want := range map[string]int{"0225-01-12": 657437, "1600-01-01": 155240, "2025-01-11": 1} {
+		a, err := time.Parse(time.DateOnly, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := deid.Days(a, time.Date(2025, 1, 12, 0, 0, 0, 0, time.UTC)); got != want {
+			t.Errorf("from %s there are %d days, not %d", from, got, want)
+		}
+	}
+}
