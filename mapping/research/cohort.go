@@ -209,9 +209,7 @@ func (c *cohort) encounter(who int, r fhir.Resource) {
 		episode: ref(n.Get("episodeOfCare").Index(0), "EpisodeOfCare"), site: ref(n.Get("serviceProvider"), "Organization"),
 		phase: marked(r, "therapy-phase", phases), modality: marked(r, "session-modality", modalities), format: format(r, "type"),
 	}
-	if l := n.Get("length"); l.Get("code").Text() == "min" {
-		s.minutes = l.Get("value").Decimal()
-	}
+	s.minutes = minutes(n.Get("length"))
 	for p := range n.Get("participant").Elements() {
 		k := ref(p.Get("individual"), "Practitioner")
 		if !k.IsZero() && (s.therapist.IsZero() || p.Get("type").Index(0).HasCoding(participation, "PPRF")) {
@@ -221,6 +219,16 @@ func (c *cohort) encounter(who int, r fhir.Resource) {
 	c.seen(who, s.at)
 	c.sessions = append(c.sessions, s)
 	c.byEncounter[r.Key] = s
+}
+
+// minutes reads how long a session was: no longer than a day, and as deid tells quantities.
+func minutes(n fhir.Node) string {
+	value := n.Get("value").Decimal()
+	if x, err := strconv.ParseFloat(value, 64); err != nil || x < 0 || x > 24*60 || n.Get("comparator").Exists() ||
+		n.Get("system").Text() != "http://unitsofmeasure.org" || n.Get("code").Text() != "min" {
+		return ""
+	}
+	return value
 }
 
 func (c *cohort) appointment(who int, r fhir.Resource) {
