@@ -2,6 +2,7 @@ package research
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"rapport/fhir"
@@ -17,8 +18,9 @@ type administration struct {
 	in                 *instrument.Instrument
 	at                 moment
 	encounter, episode fhir.Key
-	author             fhir.Key // the practitioner
-	mode               string   // self, clinician, parent, other; "" unknown
+	author             fhir.Key  // the practitioner
+	source             fhir.Key  // who answered, where that is a resource
+	by                 deid.Said // else
 	score              instrument.Score
 	answers            []answer // by index into in.Items; nil: none were told
 	number             int      // of the person and the instrument, from 1
@@ -53,7 +55,7 @@ var (
 	phases     = []string{"assessment", "acute", "consolidation", "closing", "follow-up"}
 	modalities = []string{"in-person", "phone", "video", "online"}
 	formats    = []string{"individual", "couple", "family", "group", "professionals", "other"}
-	informants = []string{"parent", "other"}
+	informants = map[string]string{"client": "self", "practitioner": "clinician", "parent": "parent", "other": "other"}
 )
 
 func oneOf(s string, words []string) string {
@@ -111,15 +113,8 @@ func (c *cohort) response(who int, r fhir.Resource) {
 		encounter: ref(n.Get("encounter"), "Encounter"), episode: ref(extensionAt(n, episodeURL).Get("valueReference"), "EpisodeOfCare"),
 		author: ref(n.Get("author"), "Practitioner"), answers: make([]answer, len(in.Items)),
 	}
-	switch k, _ := n.Get("source").Ref(); k.Type {
-	case "Patient":
-		if a.mode = "other"; k == c.people[who].key {
-			a.mode = "self"
-		}
-	case "Practitioner":
-		a.mode = "clinician"
-	default:
-		a.mode = informant(n)
+	if a.source, _ = n.Get("source").Ref(); a.source.IsZero() {
+		a.by = informant(r)
 	}
 	a.read(n)
 	a.explain()
@@ -127,15 +122,26 @@ func (c *cohort) response(who int, r fhir.Resource) {
 }
 
 // informant reads who answered where that is no resource.
-func informant(n fhir.Node) string {
-	switch by := extension(n, "response-answered-by").Get("valueCode").Text(); by {
-	case "client":
-		return "self"
-	case "practitioner":
-		return "clinician"
-	default:
-		return oneOf(by, informants)
+func informant(r fhir.Resource) deid.Said {
+	return marked(r, "response-answered-by", slices.Collect(maps.Keys(informants)))
+}
+
+// mode says who answered, as far as the resource tells it too: self, clinician, parent,
+// other; "" unknown.
+func (c *cohort) mode(a *administration) string {
+	switch a.source.Type {
+	case "":
+		return informants[c.codes.tells(a.by)]
+	case "Patient":
+		if a.source == c.people[a.who].key {
+			return "self"
+		}
+	case "Practitioner":
+		if _, told := c.secrets[a.source]; told {
+			return "clinician"
+		}
 	}
+	return ""
 }
 
 // read takes the answers, in groups too.
@@ -232,7 +238,7 @@ func (c *cohort) observation(who int, r fhir.Resource) {
 		return
 	}
 	c.take(&administration{
-		who: who, key: r.Key, in: in, at: momentOf(cmp.Or(n.Get("effectiveDateTime").Text(), n.Get("effectiveInstant").Text())), score: score, mode: informant(n),
+		who: who, key: r.Key, in: in, at: momentOf(cmp.Or(n.Get("effectiveDateTime").Text(), n.Get("effectiveInstant").Text())), score: score, by: informant(r),
 		encounter: ref(n.Get("encounter"), "Encounter"), episode: ref(extensionAt(n, episodeURL).Get("valueReference"), "EpisodeOfCare"),
 		author: ref(n.Get("performer").Index(0), "Practitioner"), change: changeIn(n),
 	})

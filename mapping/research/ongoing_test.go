@@ -2,6 +2,7 @@ package research_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -171,5 +172,48 @@ func TestACodeIsCountedWhereItLeavesAlone(t *testing.T) {
 	text := must(t)(run(t, newDesk().release(t, func(c *research.Config) { c.Left = 0.5 }), rs)).text()
 	if strings.Contains(text, `"valueCode":"video"`) || strings.Contains(text, ",video,") {
 		t.Error("a code is told that 6 people have where it leaves")
+	}
+}
+
+// The table tells who answered as the resources do: not where few people did not answer
+// for themselves.
+func TestWhoAnsweredForFewIsToldNowhere(t *testing.T) {
+	l, err := library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gad := l.BySlug("gad-2")
+	var items []string
+	for _, it := range gad.Items {
+		list := gad.Answers[it.Answers]
+		items = append(items, fmt.Sprintf(`{"linkId":%q,"answer":[{"valueCoding":{"system":%q,"code":%q}}]}`, it.Link, list.System, list.Options[1].Code))
+	}
+	const by = `"extension":[{"url":"https://rapport.example/fhir/StructureDefinition/response-answered-by","valueCode":%q}],`
+	for name, v := range map[string]struct {
+		who  func(n int) string
+		want map[string]int // answerings by mode
+	}{
+		"a parent of one":      {func(n int) string { return fmt.Sprintf(by, []string{"parent", "client"}[min(n, 1)]) }, map[string]int{"": 40}},
+		"parents of many":      {func(n int) string { return fmt.Sprintf(by, []string{"parent", "client"}[n%2]) }, map[string]int{"parent": 20, "self": 20}},
+		"another client":       {func(n int) string { return fmt.Sprintf(`"source":{"reference":"Patient/p%d"},`, n/2*2) }, map[string]int{"self": 20, "": 20}},
+		"a therapist of a few": {func(n int) string { return fmt.Sprintf(`"source":{"reference":"Practitioner/t%d"},`, n) }, map[string]int{"": 40}},
+	} {
+		var rs []fhir.Resource
+		for n := range 40 {
+			rs = append(rs, client(t, n, `"gender":"female"`, "video", still().AddDate(-2, 0, 0), still().AddDate(-2, 1, 0))...)
+			r, err := fhir.Parse(fmt.Appendf(nil, `{"resourceType":"QuestionnaireResponse","id":"r%d",%s"status":"completed","questionnaire":%q,"subject":{"reference":"Patient/p%d"},"authored":%q,"item":[%s]}`,
+				n, v.who(n), gad.URL, n, still().AddDate(-2, 0, 7).Format(time.DateOnly), strings.Join(items, ",")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rs = append(rs, r)
+		}
+		got := map[string]int{}
+		for _, r := range rows(t, must(t)(run(t, newDesk().release(t), rs)), "scores") {
+			got[r["mode"]]++
+		}
+		if !maps.Equal(got, v.want) {
+			t.Errorf("%s: told are %v, not %v", name, got, v.want)
+		}
 	}
 }

@@ -199,7 +199,7 @@ func (r *Release) scores() iter.Seq[[]string] {
 				caseness = strconv.FormatBool(d >= 0 && total.Worse != "lower" || d <= 0 && total.Worse == "lower")
 			}
 			row := []string{
-				p.pid, r.id(p, a.key), r.id(p, a.episode), r.setting(therapist), r.setting(site), a.in.Slug, a.in.Version, a.in.Lang, a.mode,
+				p.pid, r.id(p, a.key), r.id(p, a.episode), r.setting(therapist), r.setting(site), a.in.Slug, a.in.Version, a.in.Lang, c.mode(a),
 				strconv.Itoa(a.number), r.day(p, a.at), session, phase, value(total), missing, prorated, band, caseness, a.change, risk,
 			}
 			for _, s := range subs {
@@ -252,9 +252,10 @@ func (r *Release) tables() []table {
 	therapist := column{name: "therapist_pid", label: "Pseudonym of the therapist", empty: fmt.Sprintf("unknown, or withheld: fewer than %d people, or the others would be told by it", r.c.K)}
 	site := column{name: "site_pid", label: "Pseudonym of the practice", empty: fmt.Sprintf("unknown, or withheld: fewer than %d people, or the others would be told by it", r.c.K)}
 	episode := column{name: "episode_id", label: "Pseudonym of the course of therapy, the id of the EpisodeOfCare", empty: "not part of a course that is known"}
-	phase := column{name: "phase", label: "Phase of the therapy", codes: strings.Join(phases, "; "), empty: "not stated"}
+	few := fmt.Sprintf("not stated, or withheld: fewer than %d people have it, or the others would be told by it", r.c.K)
+	phase := column{name: "phase", label: "Phase of the therapy", codes: strings.Join(phases, "; "), empty: few}
 	day := func(name, what string) column {
-		return column{name: name, kind: whole, unit: "d", label: what + ", in days from the first day of the person's first course of therapy (day 0); negative before it", empty: "the day is not known"}
+		return column{name: name, kind: whole, unit: "d", label: what + ", in days from the first day of the person's first course of therapy (day 0); negative before it", empty: "the day is not known, or not told: there is none yet, or it lies too far back"}
 	}
 	scores := []column{
 		pid,
@@ -263,7 +264,7 @@ func (r *Release) tables() []table {
 		{name: "instrument", label: "Instrument, see the rows of this dictionary about it", codes: r.instrumentCodes()},
 		{name: "version", label: "Version of the instrument's definition"},
 		{name: "language", label: "Language of the item texts, BCP 47", empty: "the definition has no texts"},
-		{name: "mode", label: "Who answered", codes: "self; clinician; parent; other", empty: "not stated"},
+		{name: "mode", label: "Who answered", codes: "self; clinician; parent; other", empty: few},
 		{name: "administration_no", kind: whole, label: "Number of this answering among those of the person and the instrument, from 1"},
 		day("day_from_baseline", "When the instrument was answered"),
 		{name: "session_no", kind: whole, label: "Number of the session that it belongs to among those of the course that took place, from 1", empty: "not tied to a session"},
@@ -291,9 +292,9 @@ func (r *Release) tables() []table {
 		}},
 		{name: "episodes", about: "One row a course of therapy.", rows: r.episodes(), columns: []column{
 			pid, episode, therapist, site,
-			{name: "status", label: "Status", codes: "planned; waitlist; active; onhold; finished; cancelled"},
+			{name: "status", label: "Status on the last day that is told", codes: "planned; waitlist; active; onhold; finished; cancelled"},
 			day("start_day", "First day"), day("end_day", "Last day"),
-			{name: "end_reason", label: "Why it ended, as the code of the source", empty: "not stated, or not by a code"},
+			{name: "end_reason", label: "Why it ended, as the code of the source", empty: "goes on, or " + few + "; or not by a code"},
 			{name: "n_sessions", kind: whole, label: "Number of sessions that took place"},
 			{name: "n_missed", kind: whole, label: "Number of sessions to which the person did not come"},
 		}},
@@ -304,8 +305,8 @@ func (r *Release) tables() []table {
 			{name: "session_no", kind: whole, label: "Number among the sessions of the course that took place, from 1", empty: "did not take place"},
 			{name: "attended", kind: yes, label: "It took place", empty: "not finished"},
 			{name: "status", label: "Status", codes: "planned; arrived; triaged; in-progress; onleave; finished; cancelled; unknown; noshow"},
-			{name: "modality", label: "How they met", codes: strings.Join(modalities, "; "), empty: "not stated"},
-			{name: "format", label: "Who was there", codes: strings.Join(formats, "; "), empty: "not stated"},
+			{name: "modality", label: "How they met", codes: strings.Join(modalities, "; "), empty: few},
+			{name: "format", label: "Who was there", codes: strings.Join(formats, "; "), empty: few},
 			phase,
 			{name: "minutes", kind: decimal, unit: "min", label: "Length", empty: "not stated"},
 		}},

@@ -117,6 +117,12 @@ func TestEachColumnIsInTheDictionary(t *testing.T) {
 			}
 		}
 	}
+	// Where few people have a code the place is empty, and that says why.
+	for _, c := range []string{"episodes.end_reason", "sessions.modality", "sessions.format", "sessions.phase", "scores.phase", "scores.mode"} {
+		if missing := known[c]["missing"]; !strings.Contains(missing, "withheld: fewer than 11 people") {
+			t.Errorf("an empty %s is said to be %q", c, missing)
+		}
+	}
 	// What has codes holds no other.
 	for _, name := range tableNames {
 		for _, row := range rows(t, o, name) {
