@@ -39,7 +39,7 @@ func TestAnAllianceDropIsToldAtOnceAndPutBeforeTheTherapist(t *testing.T) {
 	if m := f.OwnMean; m == nil || !m.Drop || m.Change.String() != "-16" || m.Source == "" || f.First.Class != instrument.Unclassified {
 		t.Fatalf("%+v", f)
 	}
-	if !strings.Contains(f.ForClinician, "a drop") || !strings.Contains(f.ForClient, "lower than your earlier answers come to on average") || f.Safety != "" {
+	if !strings.Contains(f.ForClinician, "a drop") || !strings.Contains(f.ForClient, "a better number on average") || f.Safety != "" {
 		t.Errorf("%q, %q, %q", f.ForClinician, f.ForClient, f.Safety)
 	}
 	tasks, flags := o.of("Task"), o.of("Flag")
