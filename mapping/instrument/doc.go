@@ -89,7 +89,10 @@
 // the client's own mean ask for a review once in a run of scores that each show it. Ten
 // weeks of the same deterioration are one thing to look at, not ten; a further one since
 // the last score begins a run of its own. A relapse counts as much as a bad beginning:
-// 20, 6, 17 is little since the first and very much since the last. The task names its
+// 20, 6, 17 is little since the first and very much since the last. There is no comparison
+// with the best score so far: the rules are of two scores, and the least of many is low by
+// chance, so that whoever answers every week would be told worse sooner or later. What
+// creeps up again (20, 6, 10, 14, 18) is seen in the trajectory. The task names its
 // comparison in reasonCode. A task whose score was corrected is in error,
 // not cancelled: then nobody decided about it, and it may be raised again.
 //
