@@ -17,8 +17,9 @@ func TestWhatOtherRecordsReferToIsNotDeletedUnderThem(t *testing.T) {
 		"a client alone":       {map[string]string{"clients.csv": "C402"}, "Consent"},
 		"a practitioner alone": {map[string]string{"practitioners.csv": "P408"}, "2 Encounter"},
 		"an intake of an episode of another record of the client": {map[string]string{"intakes.csv": "I403"}, "1 EpisodeOfCare"},
-		"an intake with what it led to":                           {map[string]string{"intakes.csv": "I403", "intake-episodes.csv": "E403"}, ""},
-		"a practitioner with their part in a contact":             {map[string]string{"practitioners.csv": "P405", "service-contact-practitioners.csv": "SCPK405"}, ""},
+		"an intake alone":                             {map[string]string{"intakes.csv": "I400"}, "1 EpisodeOfCare, 1 QuestionnaireResponse"},
+		"an intake with what it led to":               {map[string]string{"intakes.csv": "I403", "intake-episodes.csv": "E403", "iar-dst.csv": "IarDstIM03"}, ""},
+		"a practitioner with their part in a contact": {map[string]string{"practitioners.csv": "P405", "service-contact-practitioners.csv": "SCPK405"}, ""},
 		"a contact": {map[string]string{"service-contacts.csv": "S403"}, ""},
 		"a client and an episode that stays itself": {map[string]string{"clients.csv": "C402", "episodes.csv": "E404"}, "1 Encounter"},
 	} {

@@ -76,6 +76,6 @@
 // are in the store and found by nobody, and whoever deletes an episode seldom means to
 // leave them. So such a row is quarantined and says what stays; deleted in one upload,
 // in whatever order, all of it goes, since deletions end the run, those first that rest
-// on others. What counts are records of the kinds that the site file lets refer to it,
-// whoever wrote them.
+// on others. What counts are records of the kinds that the site file lets refer to it, or
+// look up the row and say its key in a detail, whoever wrote them.
 package intake

@@ -186,7 +186,7 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, out *effects, from *
 			from.target(g.Key)
 		}
 	}
-	return same, r.alone(ctx, tx, u.gone, out.back)
+	return same, r.alone(ctx, tx, u, out.back)
 }
 
 // committed counts a unit that is.

@@ -80,24 +80,27 @@ func (r *run) end(ctx context.Context) error {
 }
 
 // alone refuses to delete what other records refer to that stay: sessions without
-// their episode, which nobody finds by it any more. gone is what refs gave, per record.
-func (r *run) alone(ctx context.Context, tx fhir.Tx, refs []site.Ref, gone [][]fhir.Resource) error {
+// their episode, which nobody finds by it any more. gone is what a unit takes back, per
+// record.
+func (r *run) alone(ctx context.Context, tx fhir.Tx, u *unit, gone [][]fhir.Resource) error {
 	keys := map[string]bool{}
 	for _, res := range slices.Concat(gone...) {
 		keys[res.Key.String()] = true
 	}
-	left := map[string]int{}
-	for i, ref := range refs {
+	left, seen := map[string]int{}, map[fhir.Key]bool{}
+	lookingUp := r.lookingUp(u.table) // once: the records of a row are about the same client
+	for i, ref := range u.gone {
 		if len(gone[i]) == 0 {
 			continue
 		}
 		types := map[string]bool{}
-		for _, kind := range r.Site.Resting(ref.Kind) {
+		kinds := slices.Concat(r.Site.Resting(ref.Kind), lookingUp)
+		lookingUp = nil
+		for _, kind := range kinds {
 			for _, typ := range r.standsAs(kind) {
 				types[typ] = true
 			}
 		}
-		seen := map[fhir.Key]bool{}
 		for typ := range types {
 			for _, where := range leading(typ, gone[i][0]) {
 				q := fhir.Query{Type: typ, Where: where}
@@ -107,7 +110,7 @@ func (r *run) alone(ctx context.Context, tx fhir.Tx, refs []site.Ref, gone [][]f
 					}
 					seen[res.Key] = true
 					next, whole, _, err := r.untied(res)
-					if err == nil && whole == "" && element(next.Root(), typ, func(s string) bool { return keys[s] }, 0) != "" {
+					if err == nil && whole == "" && (names(next, u.gone) || element(next.Root(), typ, func(s string) bool { return keys[s] }, 0) != "") {
 						left[typ]++
 					}
 					return err
@@ -126,6 +129,24 @@ func (r *run) alone(ctx context.Context, tx fhir.Tx, refs []site.Ref, gone [][]f
 		told = append(told, fmt.Sprintf("%d %s", left[typ], typ))
 	}
 	return fhir.Errorf(fhir.BusinessRule, "", "what is stored refers to what this row deletes (%s); delete that in the same upload, or leave this row out", strings.Join(told, ", "))
+}
+
+// lookingUp lists the kinds of records whose rows look up a row of a table. They need not
+// refer to its records: an assessment says in a detail alone by which intake it was made.
+func (r *run) lookingUp(t *site.Table) (kinds []string) {
+	for _, on := range r.Site.Tables {
+		if slices.ContainsFunc(on.Relation, func(rel *site.Relation) bool { return !rel.Many && rel.Table == t.Name }) {
+			kinds = append(kinds, on.Emits...)
+		}
+	}
+	return kinds
+}
+
+// names reports whether a detail of a resource says the key of one of some records.
+func names(res fhir.Resource, refs []site.Ref) bool {
+	return slices.ContainsFunc(detailsOf(res), func(at string) bool {
+		return slices.ContainsFunc(refs, func(ref site.Ref) bool { return strings.HasSuffix(at, "\x00"+ref.Key) })
+	})
 }
 
 // standsAs lists the types that records of a kind stand as.
