@@ -144,8 +144,14 @@ func (p *pass) write(out []byte, r fhir.Resource) ([]byte, bool) {
 	out = append(out, `",`...)
 	out = append(out, released...)
 	out, s := p.members(out, root, rules, 1)
-	late := p.after > 0 && p.after == p.dates || p.dates == 0 && r.Type != "Patient" && p.late(root)
+	late := p.after > 0 && p.after == p.dates || p.dates == 0 && r.Type != "Patient" && (p.late(root) || p.left(root))
 	return append(out, '}'), s != nothing && !late
+}
+
+// left reports whether what has no date is of a session that does not leave.
+func (p *pass) left(n fhir.Node) bool {
+	k, ok := n.Get("encounter").Ref()
+	return ok && p.of != nil && p.Leaves != nil && !p.Leaves(k)
 }
 
 // late reports whether a date, in elements that are not told, lies after the last day that

@@ -273,8 +273,10 @@ func (c *cohort) settle(ch choice, quasis []quasi, day time.Time) {
 func (c *cohort) leave(k fhir.Key) { c.leaving[c.hash(k)] = struct{}{} }
 
 // leaves is a [deid.Config]'s Leaves.
-func (c *cohort) leaves(k fhir.Key) bool {
-	_, ok := c.leaving[c.hash(k)]
+func (c *cohort) leaves(k fhir.Key) bool { return c.among(c.leaving, k) }
+
+func (c *cohort) among(those map[uint64]struct{}, k fhir.Key) bool {
+	_, ok := those[c.hash(k)]
 	return ok
 }
 

@@ -217,3 +217,24 @@ func TestWhoAnsweredForFewIsToldNowhere(t *testing.T) {
 		}
 	}
 }
+
+// What has no day of its own is of the day of its session.
+func TestWhatBelongsToASessionThatIsNotToldIsNotToldEither(t *testing.T) {
+	var rs []fhir.Resource
+	for n := range 12 {
+		rs = append(rs, client(t, n, `"gender":"female"`, "video", still().AddDate(0, 0, -400), time.Time{})...)
+	}
+	sessions := of(rs, "Encounter")
+	for i, s := range sessions {
+		r, err := fhir.Parse(fmt.Appendf(nil, `{"resourceType":"Procedure","id":"t%d","status":"completed","subject":%s,"encounter":{"reference":%q},"code":{"coding":[{"system":"https://rapport.example/fhir/CodeSystem/technique","code":"exposure"}]}}`,
+			i, s.Root().Get("subject").Raw(), s.Key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs = append(rs, r)
+	}
+	o := must(t)(run(t, newDesk().release(t), rs))
+	if told, did := len(of(o.resources, "Encounter")), len(of(o.resources, "Procedure")); did != told || told == 0 || told == len(sessions) {
+		t.Errorf("of %d sessions %d are told, and %d techniques", len(sessions), told, did)
+	}
+}

@@ -153,17 +153,18 @@ func (r *Release) choose(ctx context.Context, c *cohort) (err error) {
 }
 
 // count decides which codes are told and finds out what leaves, since nothing may refer to
-// anything else. It goes through everything until nothing changes, twice as a rule: what
-// does not leave for want of one code takes others with it, of which fewer people may be
-// left.
+// anything else, nor leave without what it is of. It goes through everything until nothing
+// changes, twice as a rule: what does not leave for want of one code takes others with it,
+// of which fewer people may be left.
 func (r *Release) count(c *cohort, all func(types ...string) iter.Seq2[fhir.Resource, error]) error {
-	for {
-		now := newTally()
-		d, err := r.deidentifier(c, nil)
+	for first := true; ; first = false {
+		now, before := newTally(), c.leaving
+		leaves := func(k fhir.Key) bool { return first || c.among(before, k) }
+		d, err := r.deidentifier(c, leaves)
 		if err != nil {
 			return err
 		}
-		clear(c.leaving)
+		c.leaving = map[uint64]struct{}{}
 		for res, err := range all() {
 			if err != nil {
 				return err
@@ -179,10 +180,10 @@ func (r *Release) count(c *cohort, all func(types ...string) iter.Seq2[fhir.Reso
 		}
 		now.decide(r.c.K)
 		was := c.codes.told
-		if c.codes.told == nil {
+		if first {
 			c.codes = now
 		}
-		if c.codes.told = now.told; was != nil && len(was) == len(now.told) {
+		if c.codes.told = now.told; !first && len(was) == len(now.told) && len(before) == len(c.leaving) {
 			break
 		}
 	}
