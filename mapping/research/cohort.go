@@ -307,6 +307,17 @@ func (c *cohort) members(ch choice) Members {
 	return membersOf(pids)
 }
 
+// tells is what is told of those who stay, by pseudonym.
+func (c *cohort) tells() map[string]told {
+	out := map[string]told{}
+	for _, p := range c.people {
+		if p.in {
+			out[p.pid] = told{p.told.Gender, p.told.Birth, p.told.State, p.told.Start}
+		}
+	}
+	return out
+}
+
 // person is a [deid.Config]'s Person.
 func (c *cohort) person(k fhir.Key) (*deid.Person, bool) {
 	i, ok := c.byKey[k]

@@ -18,8 +18,14 @@
 // A resource is read four times or more: to know the people, to count codes until nothing
 // changes, and to write it. What leaves is kept in memory as 8 bytes each.
 //
-// Codes are counted one element at a time: that few people have this diagnosis and that
-// format together is not looked at.
+// Codes are counted one element at a time, and release by release: that few people have this
+// diagnosis and that format together is not looked at, nor that few are left whose diagnosis
+// was told as a category once and is not among those told in full now.
+//
+// Of a partial date safe-harbor tells the year, expert how many years before the year of
+// start it was. Whoever has both of the same people (one project under two profiles, or two
+// whose answers are alike) knows the year of start, however it is generalised: give a project
+// one profile.
 //
 // Intervals are the true ones, so weeks in which a whole practice is closed stand out, and
 // tell whoever knows them the season; expert rests on a determination that this is borne.
@@ -42,9 +48,10 @@
 //
 // Releases of a project have the same pseudonyms, so whoever has two knows of a person what
 // the finer of them tells, and who is in one and not in the other. A release is therefore
-// k-anonymous together with all before it: how finely each told, and of whom, is in the
-// history. Those who are new stay out until k who are new and alike have come. So that the finer one of two is always a part of
-// the coarser, classes of years are never cut: those of the oldest end with the decade in
+// k-anonymous together with all before it: what each told, and of whom, is in the history,
+// also where what is known of somebody has changed since. Those who are new stay out until k
+// who are new and alike have come. So that the finer one of two is always a part of the
+// coarser, classes of years are never cut: those of the oldest end with the decade in
 // which somebody turns 90 (45 CFR 164.514(b)(2)(i)(C) asks for 90 years and more).
 //
 // How many people were left out, or agreed, is not told: the change of it from one release

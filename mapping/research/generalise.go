@@ -14,13 +14,7 @@ type quasi struct {
 	birth  int    // year, 0 unknown
 	state  string // "" unknown
 	start  int    // year as it may be told, 0 unknown
-	past   past
-}
-
-// past is what whoever has the earlier releases of the project knows of somebody.
-type past struct {
-	in   string // release by release: 1 in it, 0 not
-	view view   // as those told it; nothing if none did
+	past   string // all that earlier releases of the project told, see [pastOf]
 }
 
 // view is how finely somebody is told of.
@@ -29,30 +23,18 @@ type view struct {
 	oldest int // last year of birth of the oldest; see [levels.tell]
 }
 
-// with is what two releases tell together. The ladders are nested, so of each
-// quasi-identifier it is what the finer one tells.
-func (v view) with(o view) view {
-	return view{levels{min(v.Gender, o.Gender), min(v.Birth, o.Birth), min(v.State, o.State), min(v.Start, o.Start)}, min(v.oldest, o.oldest)}
-}
-
-// together is what all releases of a project together tell of somebody: also, by the
-// pseudonyms, in which of them they are.
+// together is what all releases of a project tell of somebody.
 type together struct {
-	in string
-	view
+	past string
 	told
-}
-
-// joint is what a release tells of somebody together with those before it.
-func (v view) joint(q quasi) together {
-	if strings.Contains(q.past.in, "1") {
-		v = v.with(q.past.view)
-	}
-	return together{q.past.in, v, v.tell(q)}
 }
 
 // told are those of a person as far as a release tells them; "" is not told.
 type told struct{ gender, birth, state, start string }
+
+func (t told) String() string {
+	return strings.Join([]string{t.gender, t.birth, t.state, t.start}, "|")
+}
 
 // levels says how far each is generalised: a node of the lattice.
 type levels struct{ Gender, Birth, State, Start int }
@@ -192,10 +174,10 @@ func (v view) classify(people []quasi, k int) choice {
 	c := choice{view: v, classes: map[told]int{}, out: make([]bool, len(people))}
 	joint := map[together]int{}
 	for _, q := range people {
-		joint[v.joint(q)]++
+		joint[together{q.past, v.tell(q)}]++
 	}
 	for i, q := range people {
-		if joint[v.joint(q)] < k {
+		if joint[together{q.past, v.tell(q)}] < k {
 			c.out[i] = true
 			c.outCount++
 			continue

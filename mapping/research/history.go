@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,10 +36,9 @@ func memberOf(pid string) [8]byte {
 
 func compareMember(a, b [8]byte) int { return bytes.Compare(a[:], b[:]) }
 
-// has reports whether somebody was in a release.
-func (m Members) has(pid string) bool {
-	_, ok := slices.BinarySearchFunc(m, memberOf(pid), compareMember)
-	return ok
+// find returns where somebody stands in it; false: they were not in the release.
+func (m Members) find(pid string) (int, bool) {
+	return slices.BinarySearchFunc(m, memberOf(pid), compareMember)
 }
 
 // differs counts who is in one and not in the other.
@@ -62,30 +62,37 @@ type Past struct {
 	At      time.Time `json:"at"`
 	Profile string    `json:"profile"`
 	Members Members   `json:"members"`
-	// How finely it told of them.
-	Levels levels `json:"levels"`
-	Oldest int    `json:"oldest"`
+	Told    []string  `json:"told"` // of each member
 }
 
-// pastOf returns what earlier releases told of somebody.
-func pastOf(pid string, releases []Past) (p past) {
-	for _, r := range releases {
-		if !r.Members.has(pid) {
-			p.in += "0"
-			continue
-		}
-		v := view{r.Levels, r.Oldest}
-		if strings.Contains(p.in, "1") {
-			v = v.with(p.view)
-		}
-		p.in, p.view = p.in+"1", v
+// pastFrom makes a record of what is told, by pseudonym.
+func pastFrom(tells map[string]told) (p Past) {
+	p.Members = membersOf(slices.Collect(maps.Keys(tells)))
+	p.Told = make([]string, len(p.Members))
+	for pid, t := range tells {
+		i, _ := p.Members.find(pid)
+		p.Told[i] = t.String()
 	}
 	return p
 }
 
+// pastOf returns all that earlier releases told of somebody, and in which they were.
+func pastOf(pid string, releases []Past) string {
+	var b strings.Builder
+	for _, r := range releases {
+		if i, ok := r.Members.find(pid); ok && i < len(r.Told) {
+			b.WriteString(r.Told[i])
+		} else if !ok {
+			b.WriteByte('-')
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
 // same reports whether two releases tell the same of the same people.
 func (p Past) same(o Past) bool {
-	return p.Profile == o.Profile && p.Levels == o.Levels && p.Oldest == o.Oldest && slices.Equal(p.Members, o.Members)
+	return p.Profile == o.Profile && slices.Equal(p.Members, o.Members) && slices.Equal(p.Told, o.Told)
 }
 
 // History remembers the releases of each project.

@@ -237,7 +237,7 @@ func (r *Release) Attach(ctx context.Context, _ func(types ...string) iter.Seq2[
 	if p.err != nil {
 		return p.err
 	}
-	return r.c.History.Record(ctx, r.c.Project, r.past, Past{
-		At: r.c.Stamp, Profile: r.profile.Name, Members: r.members, Levels: r.choice.levels, Oldest: r.choice.oldest,
-	})
+	now := pastFrom(r.cohort.tells())
+	now.At, now.Profile = r.c.Stamp, r.profile.Name
+	return r.c.History.Record(ctx, r.c.Project, r.past, now)
 }

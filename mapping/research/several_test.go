@@ -54,3 +54,39 @@ func TestWhoIsNewIsNotAloneAmongThoseWhoAre(t *testing.T) {
 		}
 	}
 }
+
+// What is known of somebody is corrected, or changes, between two releases: whoever has both
+// sees of whom they tell two things.
+func TestWhoMovedBetweenTwoReleasesIsNotAloneAmongThoseWhoDid(t *testing.T) {
+	for _, moved := range []int{0, 3, 11, 20} {
+		d := newDesk()
+		told := map[string]string{}
+		var last outcome
+		for n, gone := range []int{0, moved} {
+			var rs []fhir.Resource
+			for i := range 60 {
+				state := "MA"
+				if i >= 30 || i < gone {
+					state = "ZH"
+				}
+				rs = append(rs, client(t, i, fmt.Sprintf(`"gender":"female","address":[{"state":%q}]`, state), "video", still().AddDate(-2, 0, 0), still().AddDate(-2, 1, 0))...)
+			}
+			last = must(t)(run(t, d.release(t), rs))
+			for _, r := range rows(t, last, "people") {
+				told[r["pid"]] += fmt.Sprint(n, " ", r["state"], "; ")
+			}
+		}
+		classes := map[string]int{}
+		for _, r := range rows(t, last, "people") {
+			classes[told[r["pid"]]]++
+		}
+		for what, n := range classes {
+			if n < 11 {
+				t.Errorf("%d moved: of %d people the releases tell %s", moved, n, what)
+			}
+		}
+		if n := len(rows(t, last, "people")); n < 60 {
+			t.Errorf("%d moved: only %d people remain", moved, n)
+		}
+	}
+}
