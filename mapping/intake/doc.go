@@ -21,9 +21,11 @@
 // for each row that others look up or that waits for its time, and what it tells of
 // failures, at most 10,000 of them. The rows themselves lie sealed in a temporary
 // file. Rows that take something out of the records of others are kept whole, and
-// all records of that kind are read through to find it; of rows that delete records
-// their keys are kept until all else is stored. A workbook's shared texts
-// are kept in memory by its source. A row can depend on one of its own table only if
+// all records of that kind are read through to find it; so they are where a record that
+// was there holds a row which it did not hold, for that may have moved from another one.
+// One that moves into a new record stays in the former one until that is told. Of rows
+// that delete records their keys are kept until all else is stored. A workbook's shared
+// texts are kept in memory by its source. A row can depend on one of its own table only if
 // that one stands before it. Snapshots, where a row that is missing is a deletion,
 // are not read yet.
 //

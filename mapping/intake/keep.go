@@ -45,6 +45,7 @@ func (r *run) keeps(ctx context.Context, tx fhir.Tx, g given, gone []fhir.Resour
 		switch t := r.Site.Table(j.Table); {
 		case t.Delete != nil && t.Delete.Short == 0:
 			lost = r.unsaid(t, before, now)
+			g.out.came = append(g.out.came, came(t, before, now)...)
 		case t.Delete != nil && lists[t.Delete.Field] != nil:
 			lost = beyond(lists[t.Delete.Field], before, now)
 		default:
@@ -105,6 +106,22 @@ func (r *run) unsaid(t *site.Table, before, now []fhir.Resource) bool {
 		}
 	}
 	return false
+}
+
+// came returns the rows of a table that a record holds and did not hold before.
+func came(t *site.Table, before, now []fhir.Resource) (rows []joined) {
+	var was []string
+	for _, res := range before {
+		was = append(was, detailsOf(res)...)
+	}
+	for _, res := range now {
+		for _, at := range detailsOf(res) {
+			if strings.HasPrefix(at, detailKey(t.Delete.System, t.Delete.Code, "")) && !slices.Contains(was, at) {
+				rows = append(rows, joined{t, at})
+			}
+		}
+	}
+	return rows
 }
 
 // beyond reports whether lists of references held some that they do not hold now.

@@ -17,25 +17,39 @@ import (
 // record by themselves, by its key.
 type parts struct {
 	open map[string][]part
-	done map[string]bool // something was taken out
+	done map[string]bool        // something was taken out
+	came map[string]*site.Table // rows that a record holds and did not before, as details
 }
 
 // part is one such row.
 type part struct {
 	row   site.Row
 	table *site.Table
+	came  bool // it went into a record of this upload, and may be in a former one besides
+}
+
+func newParts() parts {
+	return parts{open: map[string][]part{}, done: map[string]bool{}, came: map[string]*site.Table{}}
+}
+
+// in returns the parts of a detail that are to be taken out of a resource.
+func (r *run) in(res fhir.Resource, at string) []part {
+	ps := r.parts.open[at]
+	if len(ps) > 0 && ps[0].came {
+		if kind := ps[0].table.Delete.Kind; r.ledger.has(site.Ref{Kind: kind, Key: r.keyIn(res, kind)}) {
+			return nil
+		}
+	}
+	return ps
 }
 
 func (ps *parts) add(r *run, t *site.Table, row site.Row, key string) {
-	if ps.open == nil {
-		ps.open, ps.done = map[string][]part{}, map[string]bool{}
-	}
 	at := detailKey(t.Delete.System, t.Delete.Code, key)
 	if t.Delete.Short > 0 {
 		target, _ := t.Target(row.Values)
 		at = r.Mapper.KeyOf(practice.SourceKey{System: r.Site.System, Kind: t.Delete.Kind, Key: target}).String()
 	}
-	ps.open[at] = append(ps.open[at], part{row, t})
+	ps.open[at] = append(ps.open[at], part{row: row, table: t})
 }
 
 func detailKey(system, code, key string) string { return system + "\x00" + code + "\x00" + key }
@@ -85,6 +99,11 @@ const detailURL = mapping.Canonical + "/StructureDefinition/source-detail"
 // their record are looked up; the others are looked for, since the source does not
 // say where they went.
 func (r *run) untie(ctx context.Context) error {
+	for at, t := range r.parts.came {
+		if len(r.parts.open[at]) == 0 {
+			r.parts.open[at] = []part{{table: t, came: true}}
+		}
+	}
 	kinds := map[string]bool{}
 	for at, ps := range r.parts.open {
 		if t := ps[0].table; t.Delete.Short == 0 {
@@ -106,7 +125,7 @@ func (r *run) untie(ctx context.Context) error {
 			err := r.Gate.View(ctx, fhir.Act{Interaction: fhir.SearchType, Type: typ}, func(in fhir.Reader) error {
 				found = found[:0]
 				return each(ctx, in, fhir.Query{Type: typ}, func(res fhir.Resource) error {
-					if slices.ContainsFunc(detailsOf(res), func(at string) bool { return len(r.parts.open[at]) > 0 }) {
+					if slices.ContainsFunc(detailsOf(res), func(at string) bool { return len(r.in(res, at)) > 0 }) {
 						found = append(found, res.Key)
 					}
 					return nil
@@ -128,7 +147,9 @@ func (r *run) untie(ctx context.Context) error {
 			o = Removed
 		}
 		for _, p := range ps {
-			r.ended(p.row.Place, o)
+			if !p.came { // that was told where it went
+				r.ended(p.row.Place, o)
+			}
 		}
 	}
 	return nil
@@ -199,7 +220,7 @@ func (r *run) untied(res fhir.Resource) (next fhir.Resource, whole string, taken
 		return next, "", nil, nil
 	}
 	for _, at := range append(detailsOf(res), res.Key.String()) {
-		ps := r.parts.open[at]
+		ps := r.in(res, at)
 		if len(ps) == 0 {
 			continue
 		}

@@ -55,7 +55,7 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		cfg.Batch = 200
 	}
 	r := &run{
-		Config: cfg, held: map[string]*held{}, files: map[string]string{}, ledger: newLedger(), links: newLinks(),
+		Config: cfg, held: map[string]*held{}, files: map[string]string{}, ledger: newLedger(), links: newLinks(), parts: newParts(),
 		tables: map[string]*Counts{}, lines: map[Lines][]int32{}, kinds: map[string]*Counts{}, types: map[string]*Counts{},
 	}
 	r.sum = Summary{Source: cfg.Source.Name(), Digest: cfg.Source.Digest(), Mapping: cfg.Site.Version, Began: cfg.Clock()}

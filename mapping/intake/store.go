@@ -92,6 +92,13 @@ type effects struct {
 	gone    [][]fhir.Key      // per record: what was withdrawn
 	derived []fhir.Written    // what followed
 	back    [][]fhir.Resource // per record that is taken back: what it gave
+	came    []joined          // rows of other tables that are new in a record
+}
+
+// joined is a row that went into a record of another table, as the detail that says its key.
+type joined struct {
+	table *site.Table
+	at    string
 }
 
 // store writes units, and who did it and from what, in one transaction.
@@ -193,6 +200,9 @@ func (r *run) put(ctx context.Context, tx fhir.Tx, u *unit, out *effects, from *
 func (r *run) committed(u *unit, es effects) {
 	row := Unchanged
 	r.counted(es)
+	for _, j := range es.came {
+		r.parts.came[j.at] = j.table
+	}
 	for i, gone := range es.back {
 		o := Unchanged
 		if len(gone) > 0 {

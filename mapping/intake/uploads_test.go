@@ -257,6 +257,32 @@ func TestAnIntakeThatIsToldWithTheDeletionOfTheOthersStays(t *testing.T) {
 	}
 }
 
+// SCPK400 and SCPK410 are the practitioners of the contact S400.
+func TestARowThatMovesToAnotherRecordLeavesTheFormerOne(t *testing.T) {
+	for name, edit := range map[string]func(u upload){
+		"the former contact is in the upload": func(upload) {},
+		"the former contact is not in the upload": func(u upload) {
+			u.leave("service-contacts.csv", "S400")
+			u.leave("service-contact-practitioners.csv", "SCPK400")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, u := newHouse(t, storetest.NewMemory(time.Now)), uploadOf(t, "combined")
+			h.take(t, u.write(t))
+			u.row(t, "service-contact-practitioners.csv", "SCPK410")[2] = "S401"
+			want, _ := after(t, u.write(t))
+			edit(u)
+			if sum := h.take(t, u.write(t)); !sum.Complete() || sum.Resource("Encounter").Updated != 2 {
+				t.Errorf("%s", sum)
+			}
+			sameStore(t, current(t, h.store), want)
+			if sum := h.take(t, u.write(t)); sum.Changed() {
+				t.Errorf("the second time it changed something:\n%s", sum)
+			}
+		})
+	}
+}
+
 func TestWhatRestsOnARowThatIsTakenBackIsNotStored(t *testing.T) {
 	u := uploadOf(t, "combined")
 	u["clients.csv"][0] = slices.Insert(u["clients.csv"][0], 2, "delete")
