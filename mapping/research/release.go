@@ -230,14 +230,14 @@ func (r *Release) Attach(ctx context.Context, _ func(types ...string) iter.Seq2[
 	entries := r.dictionary(tables)
 	p.write("dictionary.csv", "text/csv;charset=utf-8;header=present", entries.writeCSV)
 	p.write("dictionary.json", "application/json", entries.writeJSON)
-	report := r.report()
+	now := pastFrom(r.cohort.tells())
+	now.At, now.Profile = r.c.Stamp, r.profile.Name
+	report := r.report(now)
 	p.write("disclosure.json", "application/json", report.writeJSON)
 	p.write("disclosure.html", "text/html;charset=utf-8", report.writeHTML)
 	p.write("README.md", "text/markdown;charset=utf-8", func(w io.Writer) error { return r.readme(w, tables, report, p.files) })
 	if p.err != nil {
 		return p.err
 	}
-	now := pastFrom(r.cohort.tells())
-	now.At, now.Profile = r.c.Stamp, r.profile.Name
 	return r.c.History.Record(ctx, r.c.Project, r.past, now)
 }

@@ -84,13 +84,18 @@ func orNotTold(s string) string {
 	return s
 }
 
-func (r *Release) report() report {
-	c := r.cohort
+func (r *Release) report(now Past) report {
+	c, earlier := r.cohort, 0
+	for _, p := range r.past {
+		if !p.same(now) { // else it is this one, made again or gone on with
+			earlier++
+		}
+	}
 	out := report{
 		Project: r.c.Project, Profile: r.profile.Name, Method: r.profile.Title, Released: r.c.Stamp.UTC().Format(time.DateOnly), K: r.c.K,
 		People: len(r.members), LeftOut: "at most " + strconv.Itoa(int(r.c.Left*100+0.5)) + " % of those who may be in it",
 		Loss: float64(int(r.choice.levels.loss()*1000+0.5)) / 1000, Quasi: r.choice.words(), Smallest: r.choice.smallest(),
-		Earlier: len(r.past), Resources: r.released, Withheld: c.codes.lost(),
+		Earlier: earlier, Resources: r.released, Withheld: c.codes.lost(),
 	}
 	out.Withheld.Therapists, out.Withheld.Practices = c.few["Practitioner"], c.few["Organization"]
 	for _, t := range r.choice.sorted() {
