@@ -32,6 +32,8 @@ type peer struct {
 	faults    []fault
 	// forgetful: identifiers that it does not know are dropped, as some do.
 	forgetful bool
+	// deaf: it lists identifier as a search parameter and answers with everything, as some do.
+	deaf bool
 	// refuses answers a create with a status; 0: it is accepted.
 	refuses  func(typ string, body fhir.Resource) int
 	messages []fhir.Resource
@@ -282,6 +284,9 @@ func (p *peer) store(typ string, body []byte) (int, string, map[string]string) {
 		p.messages = append(p.messages, r)
 		return 200, "", nil
 	}
+	if r.Type == "Bundle" {
+		return p.transact(r)
+	}
 	if r.Type != typ || !p.does(typ, "create") {
 		return 405, `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"not-supported"}]}`, nil
 	}
@@ -310,6 +315,35 @@ func (p *peer) store(typ string, body []byte) (int, string, map[string]string) {
 	return 201, "", map[string]string{"Location": p.base() + "/" + made.Key.String() + "/_history/1"}
 }
 
+// transact creates all that a transaction holds, or nothing. It heeds no condition.
+func (p *peer) transact(b fhir.Resource) (int, string, map[string]string) {
+	if !strings.Contains(string(p.statement.Body()), `"transaction"`) {
+		return 405, "", nil
+	}
+	before := slices.Clone(p.kept)
+	homes := []string{}
+	body := string(b.Body())
+	for i, e := range slices.Collect(b.Root().Get("entry").Elements()) {
+		typ := e.At("request", "url").Text()
+		homes = append(homes, fmt.Sprintf("%s/%s-%d", typ, strings.ToLower(typ[:3]), len(before)+i))
+		body = strings.ReplaceAll(body, `"reference":"`+e.Get("fullUrl").Text()+`"`, `"reference":"`+homes[i]+`"`)
+	}
+	b, err := fhir.Parse([]byte(body))
+	if err != nil {
+		return 400, "", nil
+	}
+	var es []*fhir.Object
+	for e := range b.Root().Get("entry").Elements() {
+		status, _, header := p.store(e.At("request", "url").Text(), e.Get("resource").Raw())
+		if status != 201 {
+			p.kept = before
+			return status, "", nil
+		}
+		es = append(es, fhir.NewObject().Set("response", fhir.NewObject().Set("status", "201").Set("location", header["Location"])))
+	}
+	return 200, string(fhir.NewResource(fhir.Key{Type: "Bundle"}).Set("type", "transaction-response").Set("entry", es).JSON()), nil
+}
+
 func (p *peer) search(typ, form string) (int, string, map[string]string) {
 	q, err := url.ParseQuery(form)
 	if err != nil || !p.does(typ, "search-type") {
@@ -320,6 +354,9 @@ func (p *peer) search(typ, form string) (int, string, map[string]string) {
 		if !p.lists(typ, name) {
 			return 400, "", nil
 		}
+	}
+	if p.deaf {
+		q.Del("identifier")
 	}
 	for _, r := range p.kept {
 		if r.Type == typ && meets(r.Root(), q) {
@@ -345,7 +382,7 @@ func meets(n fhir.Node, q url.Values) bool {
 				ok = n.At("subject", "reference").Text() == "Patient/"+v
 			case "identifier":
 				ok = slices.ContainsFunc(slices.Collect(n.Get("identifier").Elements()), func(i fhir.Node) bool {
-					return i.Get("system").Text()+"|"+i.Get("value").Text() == v
+					return slices.Contains(strings.Split(v, ","), i.Get("system").Text()+"|"+i.Get("value").Text())
 				})
 			case "code":
 				system, code, _ := strings.Cut(v, "|")

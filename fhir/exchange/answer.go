@@ -120,28 +120,25 @@ func (c *Courier) outputs(ctx context.Context, to Partner, p *pack) error {
 		return err
 	}
 	for _, r := range p.sent {
-		found, err := c.Channel.Search(ctx, to, r.Type, url.Values{"identifier": {p.identifier(r)}})
+		found, err := c.one(ctx, to, r.Type, identified(p.identifier(r)), func(x fhir.Resource) bool { return p.is(x, r) })
 		if err != nil {
 			return err
 		}
-		if len(found) != 1 {
+		if found.IsZero() {
 			return &fhir.Error{Code: fhir.Transient, Detail: "the partner does not show what was just created there"}
 		}
-		p.home[r.Key] = found[0].Key
+		p.home[r.Key] = found.Key
 	}
 	return nil
 }
 
 // theirTask reads the sender's Task.
 func (c *Courier) theirTask(ctx context.Context, to Partner, k fhir.Key) (fhir.Resource, error) {
-	found, err := c.Channel.Search(ctx, to, "Task", url.Values{"_id": {k.ID}})
-	if err != nil {
-		return fhir.Resource{}, err
+	found, err := c.one(ctx, to, k.Type, url.Values{"_id": {k.ID}}, func(r fhir.Resource) bool { return r.Key == k })
+	if err == nil && found.IsZero() {
+		err = &fhir.Error{Code: fhir.NotFound, Detail: "the partner shows no Task for this referral"}
 	}
-	if len(found) != 1 {
-		return fhir.Resource{}, &fhir.Error{Code: fhir.NotFound, Detail: "the partner shows no Task for this referral"}
-	}
-	return found[0], nil
+	return found, err
 }
 
 // due reports whether a step is still news to the sender.

@@ -363,7 +363,7 @@ func (c *Courier) locate(ctx context.Context, p *pack, n fhir.Node) error {
 	if _, shared := s[p.to.Name]; err != nil || !shared && slices.Contains(corrected, k.Type) {
 		return err
 	}
-	found, err := c.one(ctx, p.to, k.Type, identified(p.identifier(r)), func(fhir.Resource) bool { return true })
+	found, err := c.one(ctx, p.to, k.Type, identified(p.identifier(r)), func(x fhir.Resource) bool { return p.is(x, r) })
 	if err == nil && !found.IsZero() {
 		p.home[k] = found.Key
 	}

@@ -169,8 +169,8 @@ func (c *Courier) leave(ctx context.Context, to Partner, known capability, p *pa
 			if err != nil {
 				return err
 			}
-			if len(found) > 0 {
-				p.home[r.Key] = found[0].Key
+			if i := slices.IndexFunc(found, func(x fhir.Resource) bool { return x.Type == r.Type && p.is(x, r) }); i >= 0 {
+				p.home[r.Key] = found[i].Key
 				delete(p.in, r.Key)
 				continue
 			}

@@ -90,25 +90,40 @@ func (p *pack) bundle() (fhir.Resource, error) {
 	return fhir.NewResource(fhir.Key{Type: "Bundle"}).Set("type", "transaction").Set("entry", entries).Resource()
 }
 
-// identifier returns the search value by which the partner recognises a resource: of
-// an organisation what both sides know it by, of everything else that it is this
-// one of ours.
-func (p *pack) identifier(r fhir.Resource) string {
+// identifier returns the search value by which the partner recognises a resource: any of
+// its identifiers will do.
+func (p *pack) identifier(r fhir.Resource) string { return strings.Join(p.identifiers(r), ",") }
+
+// identifiers are, as search values, of an organisation what both sides know it by, of
+// everything else that it is this one of ours.
+func (p *pack) identifiers(r fhir.Resource) []string {
 	if r.Type == "Organization" {
 		if p.to.Is(r.Root()) {
-			return token(p.to.System, p.to.Value)
+			return []string{token(p.to.System, p.to.Value)}
 		}
-		var known []string // any of them will do
+		var known []string
 		for id := range r.Root().Get("identifier").Elements() {
 			if s, v := id.Get("system").Text(), id.Get("value").Text(); s != "" && v != "" && s != p.base+"/"+r.Type {
 				known = append(known, token(s, v))
 			}
 		}
 		if len(known) > 0 {
-			return strings.Join(known, ",")
+			return known
 		}
 	}
-	return token(p.base+"/"+r.Type, r.ID)
+	return []string{token(p.base+"/"+r.Type, r.ID)}
+}
+
+// is reports whether what a partner shows bears an identifier of r: one that ignores the
+// parameter, as some do, answers with everything, and with everybody's.
+func (p *pack) is(theirs, r fhir.Resource) bool {
+	known := p.identifiers(r)
+	for id := range theirs.Root().Get("identifier").Elements() {
+		if slices.Contains(known, token(id.Get("system").Text(), id.Get("value").Text())) {
+			return true
+		}
+	}
+	return false
 }
 
 // token writes a search value that means this identifier alone.
