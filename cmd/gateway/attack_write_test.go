@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -246,3 +247,95 @@ func TestAKeyInUseTellsNothingOfWhoseItIs(t *testing.T) {
 		t.Errorf("who sees it is told %d %s", seen.status, seen.body)
 	}
 }
+
+func TestA33AnIDOfOnesOwnChoiceTellsNothingByAnyDoor(t *testing.T) {
+	w := newWorld(t)
+	kept := map[string]func(client) string{
+		"Goal": func(c client) string {
+			return fmt.Sprintf(`{"resourceType":"Goal",ID"lifecycleStatus":"active","description":{"text":"x"},"subject":{"reference":%q}}`, c.patient)
+		},
+		"Patient": func(client) string { return `{"resourceType":"Patient",ID"name":[{"family":"x"}]}` },
+		"Task": func(c client) string {
+			return fmt.Sprintf(`{"resourceType":"Task",ID"status":"requested","intent":"order","for":{"reference":%q}}`, c.patient)
+		},
+	}
+	patch := []string{"Content-Type", jsonPatch}
+	steps := `[{"op":"test","path":"/resourceType","value":"Goal"}]`
+	entry := func(method, url, body, more string) string {
+		return fmt.Sprintf(`{"resourceType":"Bundle","type":%%q,"entry":[{"fullUrl":"http://x.example/fhir/TYPE/THIS",%s"request":{"method":%q,"url":%q%s}}]}`, body, method, url, more)
+	}
+	resource := `"resource":BODY,`
+	doors := map[string]struct {
+		method, path, body string
+		header             []string
+	}{
+		"update":                                {http.MethodPut, "/TYPE/THIS", "BODY", nil},
+		"update of a version":                   {http.MethodPut, "/TYPE/THIS", "BODY", []string{"If-Match", `W/"1"`}},
+		"update of what is there":               {http.MethodPut, "/TYPE/THIS", "BODY", []string{"If-Match", "*"}},
+		"update of what is not":                 {http.MethodPut, "/TYPE/THIS", "BODY", []string{"If-None-Match", "*"}},
+		"update with a key":                     {http.MethodPut, "/TYPE/THIS", "BODY", []string{"Idempotency-Key", "once-THIS"}},
+		"patch":                                 {http.MethodPatch, "/TYPE/THIS", steps, patch},
+		"patch of a version":                    {http.MethodPatch, "/TYPE/THIS", steps, append(patch, "If-Match", `W/"1"`)},
+		"delete":                                {http.MethodDelete, "/TYPE/THIS", "", nil},
+		"delete of a version":                   {http.MethodDelete, "/TYPE/THIS", "", []string{"If-Match", `W/"1"`}},
+		"delete of what is there":               {http.MethodDelete, "/TYPE/THIS", "", []string{"If-Match", "*"}},
+		"update by criteria":                    {http.MethodPut, "/TYPE?_id=THIS", "BODY", nil},
+		"update by criteria, no id in the body": {http.MethodPut, "/TYPE?_id=THIS", "NAMELESS", nil},
+		"patch by criteria":                     {http.MethodPatch, "/TYPE?_id=THIS", steps, patch},
+		"delete by criteria":                    {http.MethodDelete, "/TYPE?_id=THIS", "", nil},
+		"create unless it is there":             {http.MethodPost, "/TYPE", "NAMELESS", []string{"If-None-Exist", "_id=THIS"}},
+		"validate":                              {http.MethodPost, "/TYPE/THIS/$validate", "BODY", nil},
+		"entry that updates":                    {http.MethodPost, "", entry("PUT", "TYPE/THIS", resource, ""), nil},
+		"entry that updates a version":          {http.MethodPost, "", entry("PUT", "TYPE/THIS", resource, `,"ifMatch":"W/\"1\""`), nil},
+		"entry that updates what is not":        {http.MethodPost, "", entry("PUT", "TYPE/THIS", resource, `,"ifNoneMatch":"*"`), nil},
+		"entry that updates by criteria":        {http.MethodPost, "", entry("PUT", "TYPE?_id=THIS", resource, ""), nil},
+		"entry that creates":                    {http.MethodPost, "", entry("POST", "TYPE", resource, ""), nil},
+		"entry that creates unless":             {http.MethodPost, "", entry("POST", "TYPE", resource, `,"ifNoneExist":"_id=THIS"`), nil},
+		"entry that deletes":                    {http.MethodPost, "", entry("DELETE", "TYPE/THIS", "", ""), nil},
+		"entry that reads":                      {http.MethodPost, "", entry("GET", "TYPE/THIS", "", ""), nil},
+	}
+	callers := map[string]*caller{"a therapist": w.therapistOf(w.a), "a client": w.self(w.a), "a hospital": w.as(issuer.Grant{Client: "hospital"}), "a vendor": w.as(issuer.Grant{Client: "vendor"}),
+		"the office": w.as(issuer.Grant{Role: policy.Admin, Practitioner: w.a.doctor.ID}), "the intake desk": w.as(issuer.Grant{Role: policy.Intake, Practitioner: w.a.doctor.ID})}
+	for typ, of := range kept {
+		another := func() string { return w.make(strings.Replace(of(w.b), "ID", "", 1)).ID }
+		gone := another()
+		if a := w.send(w.importer, http.MethodDelete, "/"+typ+"/"+gone, ""); a.status != http.StatusNoContent {
+			t.Fatal(a.status)
+		}
+		for who, c := range callers {
+			for door, d := range doors {
+				said := func(id string) string {
+					in := strings.NewReplacer("TYPE", typ, "THIS", id, "BODY", strings.Replace(of(w.a), "ID", `"id":"`+id+`",`, 1), "NAMELESS", strings.Replace(of(w.a), "ID", "", 1))
+					var header []string
+					for _, h := range d.header {
+						header = append(header, in.Replace(h))
+					}
+					out := ""
+					for _, kind := range []string{"transaction", "batch"} {
+						body := d.body
+						if strings.Contains(body, "%q") {
+							body = fmt.Sprintf(body, kind)
+						} else if kind == "batch" {
+							break
+						}
+						a := w.send(c, d.method, in.Replace(d.path), in.Replace(in.Replace(body)), header...)
+						out += fmt.Sprint(a.status, " ", a.etag, " ", strings.ReplaceAll(minted.ReplaceAllString(strings.ReplaceAll(string(a.body), id, "THIS"), "NEW"), "THIS", "")) + "\n"
+					}
+					return out
+				}
+				want := said(ids())
+				for state, id := range map[string]string{"hidden": another(), "hidden and deleted": gone} {
+					if sees := w.send(c, http.MethodGet, "/"+typ+"/"+id, "").status; sees == http.StatusOK || sees == http.StatusGone {
+						continue
+					}
+					if got := said(id); got != want {
+						t.Errorf("%s: %s of a %s that is %s answers %sof a free id %s", who, door, typ, state, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// minted are ids and moments of the answer's own.
+var minted = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)|"http://127[^"]*"`)

@@ -79,7 +79,9 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{T: t, i: instanceIn(t, t.TempDir(), func(c *Config) {
 		c.Clients = map[string]issuer.Client{"vendor": {Tenant: "one", Role: policy.EHR, Scope: "system/*.rs", Purpose: "TREAT", JWKS: public(key),
-			Grants: []string{"Organization?identifier=urn:x:org|alder"}}}
+			Grants: []string{"Organization?identifier=urn:x:org|alder"}},
+			"hospital": {Tenant: "one", Role: policy.Partner, Scope: "system/*.cruds", Purpose: "TREAT", JWKS: public(key),
+				Grants: []string{"Organization?identifier=urn:x:org|alder"}}}
 	})}
 	w.base = w.i.cfg.URL
 	w.importer = w.as(issuer.Grant{Role: policy.Integration})
