@@ -34,6 +34,8 @@ func TestTwoReferralsInTransactionsBringWhatTheyShareOnceThoughNoConditionIsHeed
 		c.refer()
 		if rapid.Bool().Draw(r, "one after the other") {
 			c.settle()
+		} else {
+			c.courier.Parallel = rapid.IntRange(1, 2).Draw(r, "at once")
 		}
 		c.task("t2", "requested")
 		if dead := c.settle(); len(dead) > 0 {

@@ -114,21 +114,31 @@ func (c *Courier) send(ctx context.Context, to Partner, way Way, known capabilit
 		if theirs, err = c.arrived(ctx, to, known, p, task.ID, l); err != nil || theirs != "" {
 			return theirs, err
 		}
-		if err := c.leave(ctx, to, known, p); err != nil {
-			return "", err
-		}
+		err = c.alone(ctx, to, p, known, task.ID, func() (err error) {
+			if err := c.leave(ctx, to, known, p); err != nil {
+				return err
+			}
+			if err := c.begins(ctx, to, task.ID); err != nil {
+				return err
+			}
+			theirs, err = c.transact(ctx, to, p)
+			return err
+		})
+		return theirs, err
 	}
-	now := c.Clock()
-	if err := c.note(ctx, task.ID, func(l *ledger) { l.Partner, l.Begun = to.Name, now }); err != nil {
+	if err := c.begins(ctx, to, task.ID); err != nil {
 		return "", err
 	}
-	switch way {
-	case Creates:
+	if way == Creates {
 		return c.creates(ctx, to, known, p, task.ID)
-	case Message:
-		return c.message(ctx, to, p, task)
 	}
-	return c.transact(ctx, to, p)
+	return c.message(ctx, to, p, task)
+}
+
+// begins notes that a package is about to be sent.
+func (c *Courier) begins(ctx context.Context, to Partner, task string) error {
+	now := c.Clock()
+	return c.note(ctx, task, func(l *ledger) { l.Partner, l.Begun = to.Name, now })
 }
 
 // transact sends the package as one transaction.
@@ -188,7 +198,7 @@ func (c *Courier) arrived(ctx context.Context, to Partner, known capability, p *
 	if l.Theirs != "" && l.Delivered == 0 {
 		return l.Theirs, nil // a person found it there
 	}
-	if l.Begun.IsZero() || len(known.Types) == 0 || !slices.ContainsFunc(p.sent, func(r fhir.Resource) bool { return !known.Types[r.Type].Once }) {
+	if l.Begun.IsZero() || !p.twice(known) {
 		return "", nil
 	}
 	if !known.Types["Task"].by("identifier") {

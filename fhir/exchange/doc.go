@@ -12,6 +12,7 @@
 //   - pack.go: a transaction Bundle that can be sent any number of times. message.go: the
 //     same as a message. summary.go: the referral note that goes along in either.
 //   - reach.go: which way a partner takes packages, by its own CapabilityStatement.
+//   - alone.go: one referral of a client at a time, where no condition keeps two apart.
 //   - parcel.go: single creates, each once; probe.go, person.go: what is looked for first.
 //   - recall.go: the end of a referral at a partner that has no Task of it.
 //   - inbox.go, inbox_answer.go: $process-message, for referrals that come as messages.
@@ -155,10 +156,12 @@
 // A Task that was sent, and what it asks for, are deleted only when it has ended. While the
 // ServiceRequest of a referral is deleted or an error, its note is not made again.
 //
-// A partner that takes transactions and declares no conditional create is looked at first;
-// two referrals of a client that go at the same moment may bring twice what both carry, and
-// so may any two where its statement is not asked for (delivery: transaction). Of two notes that say the same and are lost on the same
-// day, a partner that keeps no identifiers may get one.
+// A partner that takes transactions and declares no conditional create is looked at first,
+// by one referral of a client at a time. What two clients share (who treats them both) may be
+// there twice where their first referrals cross, and so may anything whose type has no search
+// by identifier there, or where the statement is not asked for (delivery: transaction). Of two
+// notes that say the same and are lost on the same day, a partner that keeps no identifiers
+// may get one.
 //
 // Of what the sender changes in a Task that was sent, beside its status, the receiver is
 // told the priority, the restriction and that it is asked to stop (businessStatus 5.2). A
