@@ -365,8 +365,11 @@ const (
 	lostOnTheWay
 	lostOnTheWayBack
 	twice
-	delayed // the sender gave up waiting; it arrives later
+	delayed // the sender gave up waiting; it arrives later, within longestWay
 )
+
+// longestWay is for how long the package reckons with what was sent.
+const longestWay = 5 * time.Minute
 
 var lost = &fhir.Error{Code: fhir.Transient, Detail: "the partner cannot be reached"}
 
@@ -391,7 +394,12 @@ func (w *wire) send(to exchange.Partner, write bool, method, path string, query 
 		do()
 		return do(), nil
 	case delayed:
-		w.late = append(w.late, func() { do() })
+		sent := w.world.now
+		w.late = append(w.late, func() {
+			if w.world.now.Sub(sent) < longestWay {
+				do()
+			}
+		})
 		return rest.Response{}, lost
 	}
 	return do(), nil
