@@ -267,7 +267,7 @@ func (f Referrals) organization(ctx context.Context, in fhir.Reader, k fhir.Key)
 
 // readable makes nothing of what is not there or not for the caller.
 func readable(r fhir.Resource, err error) (fhir.Resource, error) {
-	if fhir.Is(err, fhir.NotFound) || fhir.Is(err, fhir.Deleted) || fhir.Is(err, fhir.Forbidden) {
+	if fhir.Unseen(err) {
 		return fhir.Resource{}, nil
 	}
 	return r, err

@@ -92,7 +92,7 @@ func (g *gatherer) follow(ref fhir.Node) fhir.Resource {
 	}
 	r, err := g.in.Read(g.ctx, k)
 	if err != nil {
-		if !fhir.Is(err, fhir.NotFound) && !fhir.Is(err, fhir.Deleted) && !fhir.Is(err, fhir.Forbidden) {
+		if !fhir.Unseen(err) {
 			g.err = err
 		}
 		return fhir.Resource{}

@@ -193,8 +193,7 @@ func (c *Courier) ask(ctx context.Context, to Partner, j job) error {
 	if err := c.locate(ctx, p, task.Root()); err != nil {
 		return err
 	}
-	now := c.Clock()
-	if err := c.note(ctx, j.Task, func(l *ledger) { l.Partner, l.Begun = to.Name, now }); err != nil {
+	if err := c.begins(ctx, to, j.Task); err != nil {
 		return err
 	}
 	if _, err := c.transact(ctx, to, p); err != nil {

@@ -75,7 +75,7 @@ func (j *derivation) settle(ctx context.Context, prior, now fhir.Resource, t tim
 	from := p.at
 	if same {
 		from = min(from, old.at)
-		if old.at == p.at && old.points.Cmp(p.points) == 0 && old.usCore == p.usCore && old.course == p.course && old.line == p.line {
+		if old.at == p.at && old.points.Cmp(p.points) == 0 && old.usCore == p.usCore && old.line == p.line {
 			from = math.MaxInt64 // to the others it is what it was
 		}
 	}

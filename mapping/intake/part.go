@@ -124,12 +124,15 @@ func (r *run) untie(ctx context.Context) error {
 			var found []fhir.Key
 			err := r.Gate.View(ctx, fhir.Act{Interaction: fhir.SearchType, Type: typ}, func(in fhir.Reader) error {
 				found = found[:0]
-				return each(ctx, in, fhir.Query{Type: typ}, func(res fhir.Resource) error {
+				for res, err := range fhir.Matches(ctx, in, fhir.Query{Type: typ, Count: pageOf}) {
+					if err != nil {
+						return err
+					}
 					if slices.ContainsFunc(detailsOf(res), func(at string) bool { return len(r.in(res, at)) > 0 }) {
 						found = append(found, res.Key)
 					}
-					return nil
-				})
+				}
+				return nil
 			})
 			if err != nil {
 				return err

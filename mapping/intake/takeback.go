@@ -103,20 +103,22 @@ func (r *run) alone(ctx context.Context, tx fhir.Tx, u *unit, gone [][]fhir.Reso
 		}
 		for typ := range types {
 			for _, where := range leading(typ, gone[i][0]) {
-				q := fhir.Query{Type: typ, Where: where}
-				err := each(ctx, tx.As(fhir.Act{Interaction: fhir.SearchType, Type: typ}), q, func(res fhir.Resource) error {
+				q := fhir.Query{Type: typ, Where: where, Count: pageOf}
+				for res, err := range fhir.Matches(ctx, tx.As(fhir.Act{Interaction: fhir.SearchType, Type: typ}), q) {
+					if err != nil {
+						return err
+					}
 					if seen[res.Key] {
-						return nil
+						continue
 					}
 					seen[res.Key] = true
 					next, whole, _, err := r.untied(res)
-					if err == nil && whole == "" && (names(next, u.gone) || element(next.Root(), typ, func(s string) bool { return keys[s] }, 0) != "") {
+					if err != nil {
+						return err
+					}
+					if whole == "" && (names(next, u.gone) || element(next.Root(), typ, func(s string) bool { return keys[s] }, 0) != "") {
 						left[typ]++
 					}
-					return err
-				})
-				if err != nil {
-					return err
 				}
 			}
 		}
@@ -269,48 +271,27 @@ func (r *run) partsOf(ctx context.Context, tx fhir.Tx, ref site.Ref, main fhir.R
 	about := aboutOf(main)
 	system := mapping.IdentifierSystem(r.Site.System, ref.Kind)
 	for _, typ := range partOf[ref.Kind] {
-		q := fhir.Query{Type: typ, Where: narrowed(typ, about)}
+		q := fhir.Query{Type: typ, Where: narrowed(typ, about), Count: pageOf}
 		if len(q.Where) == 0 {
 			continue
 		}
 		if typ == "Observation" { // scores are no parts of an episode
 			q.Where = append(q.Where, fhir.Clause{Param: "category", Kind: fhir.Token, Any: []fhir.Operand{{Code: "social-history"}}})
 		}
-		err := each(ctx, tx.As(fhir.Act{Interaction: fhir.SearchType, Type: typ}), q, func(res fhir.Resource) error {
+		for res, err := range fhir.Matches(ctx, tx.As(fhir.Act{Interaction: fhir.SearchType, Type: typ}), q) {
+			if err != nil {
+				return nil, err
+			}
 			for id := range res.Root().Get("identifier").Elements() {
 				if id.Get("system").Text() == system && strings.HasPrefix(id.Get("value").Text(), ref.Key+"#") {
 					out = append(out, res)
 					break
 				}
 			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// each searches page by page.
-func each(ctx context.Context, in fhir.Reader, q fhir.Query, f func(fhir.Resource) error) error {
-	q.Count = 200
-	for {
-		set, err := in.Search(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, e := range set.Entries {
-			if e.Resource.Type != q.Type {
-				continue
-			}
-			if err := f(e.Resource); err != nil {
-				return err
-			}
-		}
-		if set.Next == "" {
-			return nil
-		}
-		q.After = set.Next
-	}
-}
+// pageOf is how many resources are asked for at once.
+const pageOf = 200
